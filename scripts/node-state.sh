@@ -1,0 +1,82 @@
+# shellcheck shell=sh disable=SC2034 # $open and $pid are for those who source this
+# What check_and_failover.sh and the notify scripts ask of this node. Each looks at what is true now: keepalived runs
+# notify scripts side by side, and neither the order nor the loss of a call may do harm. Nothing here touches the storage.
+
+etc=/etc/crane-keepalived
+
+# sourcing a file that is not there would end the shell, and keepalived would take that for a failed check
+[ -r "$etc/settings" ] || exit 0
+# shellcheck source=/dev/null # rendered by crane-ha-setup: values in single quotes, nothing else
+. "$etc/settings"
+# an upgrade may ask for more than the last crane-ha-setup wrote
+: "${CHECK_TIMEOUT:=5}" "${HOOK_TIMEOUT:=30}"
+
+log() {
+    logger --tag crane-keepalived -- "$*"
+}
+
+# Sets $open and $pid: the gate's state, and the process that holds the storage lock. A line without its end is just
+# being written: not open yet, or not any more.
+read_gate() {
+    open='' pid=''
+    read -r open pid 2>/dev/null </run/crane-keepalived/gate || open='' pid=''
+}
+
+# Does cranectld run here with the storage lock?
+lock_is_here() {
+    read_gate
+    [ "$open" = 1 ] && [ -d "/proc/${pid:-none}" ]
+}
+
+link_is_up() {
+    case "$(ip -oneline link show dev "$INTERFACE" 2>/dev/null)" in
+    *LOWER_UP*) true ;;
+    *) false ;;
+    esac
+}
+
+# The administrator's executables in the folder $1, one after the other, none longer than $2 seconds; false if one fails.
+run_folder() {
+    failed=0
+    for program in "$etc/$1"/*; do
+        case "$program" in
+        *~ | *.bak | *.rpmnew | *.rpmorig | *.rpmsave) continue ;;
+        esac
+        if [ ! -f "$program" ] || [ ! -x "$program" ]; then
+            continue
+        elif ! belongs_to_root "$program"; then
+            refuse "$program"
+        else
+            timeout --kill-after=2 "$2" "$program" </dev/null >/dev/null 2>&1 || {
+                log "$program: failed with status $? (124: it ran longer than $2 s)"
+                failed=1
+            }
+        fi
+    done
+    return "$failed"
+}
+
+# Is the file behind $1, and every folder on the way to it, root's and writable by root alone?
+belongs_to_root() {
+    part=$(readlink -f -- "$1")
+    set -- /
+    while [ -n "$part" ]; do
+        set -- "$@" "$part"
+        part=${part%/*}
+    done
+    [ -z "$(find "$@" -maxdepth 0 \( ! -user root -o -perm /022 \))" ]
+}
+
+# Once for each boot: checks come every other second.
+refuse() {
+    said=/run/crane-keepalived/refused
+    grep --quiet --no-messages --line-regexp --fixed-strings -- "$1" "$said" && return
+    echo "$1" >>"$said"
+    log "$1: not run, for it must belong to root and be writable by root alone, and so must its folders"
+}
+
+# The administrator's word of what happened; last in every script, for it may take its time.
+run_hooks() {
+    export CRANE_HA_STATE="$1" CRANE_HA_ADDRESSES="$ADDRESSES" CRANE_HA_ROLE="$ROLE"
+    run_folder "$1.d" "$HOOK_TIMEOUT" || :
+}

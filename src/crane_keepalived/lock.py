@@ -1,0 +1,189 @@
+"""The storage lock: a file on the shared storage, made once by crane-ha-setup, locked by the node that runs cranectld.
+
+The file is three lines of 128 bytes, so that each has one writer and a fixed place, and ``cat`` shows them all:
+
+    cluster 1a2b3c4d                                         written when the file is made, and never again
+    held by node1 since 2026-11-22T17:00:00+00:00 beat 12    written by the holder, at every heartbeat
+    wanted by node2 beat 7                                   written by a waiting node that is to have the service back
+
+Only ``create`` ever makes the file: were it made at run time, deleting it would give two files, and two daemons.
+This module imports nothing beyond the standard library: it runs between one node's failure and the other's start.
+"""
+
+from __future__ import annotations
+
+import datetime
+import errno
+import fcntl
+import os
+import re
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Optional
+
+LINE = 128
+_CLUSTER, _HOLDER, _WISH = 0, LINE, 2 * LINE
+_CLUSTER_PATTERN = re.compile(r"cluster ([0-9a-f]{8})")
+_HOLDER_PATTERN = re.compile(r"held by (\S+) since (\S+) beat (\d+)")
+_WISH_PATTERN = re.compile(r"wanted by (\S+) beat (\d+)")
+
+
+class LockError(Exception):
+    """The storage lock's file is not the one that crane-ha-setup made; the message says in what."""
+
+
+class LockMissing(LockError):
+    """There is no lock file: the storage is not mounted, or somebody removed the file."""
+
+
+@dataclass(frozen=True)
+class Mark:
+    """Who wrote a line of the lock file: the node's name, its count of beats and, for a holder, since when."""
+
+    node: str
+    beat: int
+    since: str = ""
+
+
+def new_cluster_id() -> str:
+    """A random cluster id, eight hexadecimal digits."""
+    return secrets.token_hex(4)
+
+
+def create(path: Path, cluster_id: str) -> str:
+    """Make the lock file and its folder unless they are there; return the cluster id that the file holds now.
+
+    The file comes into being whole, by link(2), which is atomic on NFS too: of two nodes that make it at once one wins,
+    and both learn the same id. Call it as cranectld's user: root is nobody on storage exported with root_squash.
+
+    Raises OSError, and LockError for a file that is there but is not ours.
+    """
+    path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    try:
+        return read_cluster_id(path)
+    except LockMissing:
+        pass
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+    try:
+        os.write(descriptor, _line(f"cluster {cluster_id}") + _line("") + _line(""))
+        os.fsync(descriptor)
+        try:
+            os.link(draft, path)
+        except FileExistsError:
+            pass
+    finally:
+        os.close(descriptor)
+        os.unlink(draft)
+    return read_cluster_id(path)
+
+
+def read_cluster_id(path: Path) -> str:
+    """The cluster id in the lock file. Raises OSError, LockMissing, and LockError when the file is not ours."""
+    match = _CLUSTER_PATTERN.match(_read(path, _CLUSTER))
+    if match is None:
+        raise LockError(f"{path} is not a lock file of crane-keepalived")
+    return match.group(1)
+
+
+def read_holder(path: Path) -> Optional[Mark]:
+    """The node that held the lock last, as it wrote itself. Raises OSError and LockMissing."""
+    match = _HOLDER_PATTERN.match(_read(path, _HOLDER))
+    return Mark(match.group(1), int(match.group(3)), match.group(2)) if match else None
+
+
+def read_wish(path: Path) -> Optional[Mark]:
+    """The waiting node that asked last to have the service back. Raises OSError and LockMissing."""
+    match = _WISH_PATTERN.match(_read(path, _WISH))
+    return Mark(match.group(1), int(match.group(2))) if match else None
+
+
+def write_wish(path: Path, mark: Mark) -> None:
+    """Ask the holder to hand the service over to this node. Raises OSError."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        os.pwrite(descriptor, _line(f"wanted by {mark.node} beat {mark.beat}"), _WISH)
+    finally:
+        os.close(descriptor)
+
+
+class StorageLock:
+    """The lock file, open. Its lock ends with the last process that holds this descriptor, however it ends."""
+
+    def __init__(self, path: Path, cluster_id: str) -> None:
+        """Open the file, without locking it. Raises OSError, LockMissing and LockError."""
+        self.path = path
+        self.cluster_id = cluster_id
+        self._since = ""
+        self._beat = 0
+        try:
+            self.descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except FileNotFoundError:
+            raise LockMissing(f"{path} is missing") from None
+        try:
+            self.verify()
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Let go of the file, and of its lock unless another process inherited it."""
+        os.close(self.descriptor)
+
+    def acquire_now(self) -> bool:
+        """Take the lock if it is free. Raises OSError."""
+        try:
+            fcntl.flock(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    def acquire(self) -> None:
+        """Wait until the lock is ours, however long. Raises OSError."""
+        fcntl.flock(self.descriptor, fcntl.LOCK_EX)
+
+    def verify(self) -> None:
+        """Is the open file still the one that the path names, and this cluster's?
+
+        Raises OSError, LockMissing, and LockError when the path leads to another file or the file is another cluster's.
+        """
+        try:
+            named = os.stat(self.path, follow_symlinks=False)
+        except FileNotFoundError:
+            raise LockMissing(f"{self.path} is missing") from None
+        if not os.path.samestat(named, os.fstat(self.descriptor)):
+            raise LockError(f"{self.path} was replaced")
+        found = read_cluster_id(self.path)
+        if found != self.cluster_id:
+            raise LockError(f"{self.path} is the lock of cluster {found}, this node belongs to {self.cluster_id}")
+
+    def hold(self, node: str) -> None:
+        """Write ourselves down as the holder, through the locked descriptor, and wait until it is on the storage.
+
+        On NFS this renews the lease, and proves that the server still counts the lock as ours: else it gives EIO.
+        A full storage answered, so it is well. Raises OSError.
+        """
+        self._since = self._since or datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
+        self._beat += 1
+        try:
+            os.pwrite(self.descriptor, _line(f"held by {node} since {self._since} beat {self._beat}"), _HOLDER)
+            os.fsync(self.descriptor)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+
+
+def _line(text: str) -> bytes:
+    return text.encode().ljust(LINE - 1)[: LINE - 1] + b"\n"
+
+
+def _read(path: Path, offset: int) -> str:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise LockMissing(f"{path} is missing") from None
+    try:
+        return os.pread(descriptor, LINE, offset).decode("ascii", "replace")
+    finally:
+        os.close(descriptor)

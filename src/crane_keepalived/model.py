@@ -1,0 +1,158 @@
+"""What a node is set up with, in the words of keepalived and cranectld. Nothing here reads or writes anything."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import Enum
+from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
+from pathlib import Path
+from typing import Union
+
+IpAddress = Union[IPv4Address, IPv6Address]
+IpInterface = Union[IPv4Interface, IPv6Interface]
+
+LIBEXEC = Path("/usr/libexec/crane-keepalived")
+CONFIG = Path("/etc/crane/config.yaml")
+KEEPALIVED_CONF = Path("/etc/keepalived/keepalived.conf")
+SETTINGS = Path("/etc/crane-keepalived/settings")
+NODE_FILE = Path("/etc/crane-keepalived/node.yaml")
+DROP_IN = "50-crane-keepalived.conf"
+CRANECTLD_DROP_IN = Path("/etc/systemd/system/cranectld.service.d", DROP_IN)
+KEEPALIVED_DROP_IN = Path("/etc/systemd/system/keepalived.service.d", DROP_IN)
+TMPFILES = Path("/etc/tmpfiles.d/crane-keepalived.conf")
+HA_LOCK_NAME = "ha.lock"
+# how each file that we render begins: a keepalived.conf without it is somebody else's
+MARK = "# Written by crane-ha-setup"
+
+
+class Role(Enum):
+    """What the administrator wants the node to be. What it is at the moment is its state, never its role."""
+
+    MASTER = "master"
+    BACKUP = "backup"
+
+    @property
+    def other(self) -> Role:
+        """The role of the other node."""
+        return Role.BACKUP if self is Role.MASTER else Role.MASTER
+
+
+@dataclass(frozen=True)
+class Vrrp:
+    """The VRRP instance. Intervals are seconds; ``auth_pass``, ``source`` and ``peers`` may be empty."""
+
+    version: int
+    interface: str
+    router_id: int
+    priority: int
+    advert_interval: Decimal
+    virtual_addresses: tuple[IpInterface, ...]
+    auth_pass: str = ""
+    source: str = ""
+    peers: tuple[str, ...] = ()
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """All virtual addresses with prefix length."""
+        return tuple(str(address) for address in self.virtual_addresses)
+
+    @property
+    def plain_addresses(self) -> tuple[str, ...]:
+        """All virtual addresses without prefix length."""
+        return tuple(str(address.ip) for address in self.virtual_addresses)
+
+    @property
+    def primary_addresses(self) -> tuple[str, ...]:
+        """The addresses of the first one's family, which is the one that the instance speaks."""
+        return tuple(str(address) for address in self.virtual_addresses if address.version == self.family)
+
+    @property
+    def other_addresses(self) -> tuple[str, ...]:
+        """The addresses of the other family."""
+        return tuple(str(address) for address in self.virtual_addresses if address.version != self.family)
+
+    @property
+    def family(self) -> int:
+        """The IP version of the adverts: 4 or 6."""
+        return self.virtual_addresses[0].version
+
+    @property
+    def address_timeout(self) -> int:
+        """Seconds that the holder of the lock waits for the address: three adverts, the skew, and one second."""
+        return max(3, math.ceil(4 * self.advert_interval + 1))
+
+
+@dataclass(frozen=True)
+class StorageLock:
+    """The two locks, the alive file, and how long (seconds) the storage keeps a silent client's lock."""
+
+    cluster_id: str
+    ha_lock: Path
+    cranectld_lock: Path
+    alive_file: Path
+    lease: int
+
+    @property
+    def heartbeat_interval(self) -> int:
+        """Seconds between two writes through the lock's descriptor."""
+        return max(1, self.lease // 15)
+
+    @property
+    def watchdog_timeout(self) -> int:
+        """Seconds without a write until cranectld is killed; with the stop timeout well below the lease."""
+        return max(3, self.lease // 3)
+
+    @property
+    def stop_timeout(self) -> int:
+        """Seconds that cranectld has to end on SIGTERM."""
+        return max(2, self.lease // 9)
+
+
+@dataclass(frozen=True)
+class Failback:
+    """Whether the node with role master takes the service back after being well for ``delay`` seconds."""
+
+    enabled: bool
+    delay: int
+
+
+@dataclass(frozen=True)
+class Check:
+    """How often (seconds) the active node is checked, and how long each of its own checks may take."""
+
+    interval: int
+    timeout: int
+
+
+@dataclass(frozen=True)
+class Daemon:
+    """cranectld as its own unit runs it."""
+
+    user: str
+    group: str
+    command: str
+
+
+@dataclass(frozen=True)
+class HaConfig:
+    """All of it."""
+
+    role: Role
+    vrrp: Vrrp
+    lock: StorageLock
+    failback: Failback
+    check: Check
+    hook_timeout: int
+    listen_port: int
+    daemon: Daemon
+
+
+@dataclass(frozen=True)
+class RenderedFile:
+    """A file as it is to be: absolute path on the node, mode, content. Always root's."""
+
+    path: Path
+    mode: int
+    content: str

@@ -1,0 +1,177 @@
+"""queue-for-lock: what systemd starts as cranectld.service on every node.
+
+It waits for its turn at the storage lock, opens the gate that brings the address here, and becomes cranectld by exec.
+The lock's descriptor is inherited: the kernel frees the lock when cranectld has ended, and not a moment earlier.
+
+Nothing here runs as root, and nothing is decided in time: everything that can block, blocks in this unit alone.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import select
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from crane_keepalived import heartbeat, lock, netlink, unit
+from crane_keepalived.settings import Settings, SettingsError, load
+
+# how often a node that cannot queue looks whether it can: its peer serves meanwhile, or nobody can
+_PAUSE = 0.5
+
+
+def main(argv: list[str], root: Path = Path("/")) -> int:
+    """Become ``argv[1:]`` once the lock is held. Returns only on failure: 1, or 2 for a node that is not set up."""
+    try:
+        settings = load(root)
+        unit.close_gate(root)
+        queue(settings, argv[1:], root)
+    except (FileNotFoundError, SettingsError) as error:
+        print(f"queue-for-lock: {error}; run crane-ha-setup", file=sys.stderr)
+        return 2
+    except (OSError, lock.LockError) as error:
+        print(f"queue-for-lock: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def queue(settings: Settings, command: list[str], root: Path) -> None:
+    """Hold the lock, open the gate, become cranectld. Raises OSError and LockError."""
+    reporter = unit.Reporter()
+    held = _take_turn(settings, reporter)
+    _wait_for_stray_cranectld(settings.cranectld_lock, reporter)
+    node = socket.gethostname()
+    held.hold(node)  # the server's word that the lock is still ours, after whatever we waited for
+    settings.alive_file.unlink(missing_ok=True)  # a dead daemon's: the lock is ours, so nobody is alive
+    unit.open_gate(os.getpid(), root)
+    cranectld = os.pidfd_open(os.getpid())
+    _detach(lambda: heartbeat.run(held, settings, cranectld, node))
+    heartbeat.ping(settings, "active: holds the storage lock")
+    os.set_inheritable(held.descriptor, True)
+    environment = {name: value for name, value in os.environ.items() if name != "NOTIFY_SOCKET"}
+    os.execve(command[0], command, environment)
+
+
+def _take_turn(settings: Settings, reporter: unit.Reporter) -> lock.StorageLock:
+    while True:
+        try:
+            _require_link(settings)
+            _require_keepalived()
+            return _lock(settings)
+        except _CannotServe as missing:
+            waits_for = str(missing)
+        except (OSError, lock.LockError) as error:
+            waits_for = f"the storage: {error}"
+        reporter.say(f"standby, cannot take over: waits for {waits_for}")
+        time.sleep(_PAUSE)
+
+
+def _lock(settings: Settings) -> lock.StorageLock:
+    """Sleep in the queue, and look again on waking: the file may have been replaced meanwhile, the link be gone."""
+    candidate = lock.StorageLock(settings.ha_lock, settings.cluster_id)
+    try:
+        if not candidate.acquire_now():
+            with _watched_queue(settings, candidate):
+                candidate.acquire()
+        candidate.verify()
+        _require_link(settings)
+    except BaseException:
+        candidate.close()
+        raise
+    return candidate
+
+
+class _CannotServe(Exception):
+    """Even with the lock no client would be served from here; the message says what is missing."""
+
+
+def _require_link(settings: Settings) -> None:
+    if not netlink.link_is_up(settings.interface):
+        raise _CannotServe(f"the link of {settings.interface}")
+
+
+def _require_keepalived() -> None:
+    if not _keepalived_runs():
+        raise _CannotServe("keepalived.service, which would bring the address here")
+
+
+def _keepalived_runs() -> bool:
+    asked = ["/usr/bin/systemctl", "is-active", "--quiet", "keepalived.service"]
+    return subprocess.run(asked, check=False).returncode == 0
+
+
+def _wait_for_stray_cranectld(path: Path, reporter: unit.Reporter) -> None:
+    """cranectld's own lock may still be held: by one that was started by hand, or by a lease that is not yet over."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return  # cranectld makes it
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        reporter.say(f"holds the storage lock, waits for {path}: held by a cranectld outside this pair")
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _watched_queue(settings: Settings, candidate: lock.StorageLock) -> Iterator[None]:
+    """While this process sleeps in the queue, another keeps ``systemctl status`` true."""
+    lifeline, ours = os.pipe()
+    _detach(lambda: _watch_queue(settings, candidate, lifeline, ours))
+    os.close(lifeline)
+    try:
+        yield
+    finally:
+        os.close(ours)
+
+
+def _watch_queue(settings: Settings, candidate: lock.StorageLock, lifeline: int, ours: int) -> None:
+    candidate.close()  # a second process with this descriptor would hold the lock after the first
+    os.close(ours)
+    reporter = unit.Reporter()
+    node = socket.gethostname()
+    beat = 0
+    wakes = select.poll()
+    wakes.register(lifeline, select.POLLHUP)
+    while True:
+        try:
+            holder = lock.read_holder(settings.ha_lock)
+            if settings.failback and settings.role == "master" and netlink.link_is_up(settings.interface):
+                beat += 1
+                lock.write_wish(settings.ha_lock, lock.Mark(node, beat))
+        except (OSError, lock.LockError) as error:
+            status = f"standby: waits in the queue, but {error}"
+        else:
+            status = "standby: waits for the storage lock, held by " + (
+                f"{holder.node} since {holder.since}" if holder else "another node"
+            )
+        if wakes.poll(0):
+            return
+        reporter.say(status)
+        if wakes.poll(settings.heartbeat_interval * 1000):
+            return
+
+
+def _detach(work: Callable[[], None]) -> None:
+    """Run ``work`` in a process of this unit that is not our child: cranectld shall not find children it never made."""
+    child = os.fork()
+    if child:
+        os.waitpid(child, 0)
+        return
+    code = 1
+    try:
+        if os.fork() == 0:
+            work()
+        code = 0
+    except BaseException as error:  # the process has nobody above it to tell
+        print(f"queue-for-lock: {error!r}", file=sys.stderr, flush=True)
+    finally:
+        os._exit(code)

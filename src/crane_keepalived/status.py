@@ -1,0 +1,137 @@
+"""crane-ha status: what this node is, and why, on one screen. Each fact is asked of the one who owns it."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Optional
+
+from crane_keepalived import lock, netlink, run, settings, systemd, unit
+from crane_keepalived.errors import HaError
+
+# storage that does not answer within this many seconds is reported, not waited for
+STORAGE_TIMEOUT = 2.0
+
+ACTIVE, TAKING_OVER, STANDBY, STARTING = "active", "taking over", "standby", "starting"
+STOPPED, FAULT, NOT_SET_UP = "stopped", "fault", "not set up"
+
+
+@dataclass(frozen=True)
+class NodeStatus:
+    """One look at a node. ``troubles`` are sentences, each with what to do; a node without them is well."""
+
+    node: str
+    state: str
+    lines: tuple[tuple[str, str], ...]
+    troubles: tuple[str, ...]
+
+    @property
+    def settled(self) -> bool:
+        """Has the node reached a state in which it stays: active, or standby in the queue for the lock?"""
+        return self.state in (ACTIVE, STANDBY) and not self.troubles
+
+
+def observe(root: Path = Path("/")) -> NodeStatus:
+    """Look at this node. Raises SettingsError when its settings are broken, HaError when systemd does not answer."""
+    node = socket.gethostname()
+    try:
+        known = settings.load(root)
+    except FileNotFoundError:
+        return NodeStatus(node, NOT_SET_UP, (), ("run crane-ha-setup --role master, or --role backup",))
+    daemon = systemd.show("cranectld.service", "ActiveState", "SubState", "StatusText", "Result", "User")
+    keepalived = systemd.show("keepalived.service", "ActiveState")["ActiveState"]
+    holder_pid = unit.gate_holder(root)
+    serving = holder_pid is not None and Path("/proc", str(holder_pid)).exists()
+    here = [address for address in known.addresses if netlink.has_address(known.interface, address)]
+    state = _state(serving, bool(here), daemon, keepalived)
+    user = daemon["User"] or "root"
+    held = "held" if state in (ACTIVE, TAKING_OVER, STANDBY) else "last held"
+    holder = _ask_storage(user, lambda: _holder_line(held, lock.read_holder(known.ha_lock)))
+    alive = _ask_storage(user, lambda: f"{known.alive_file} {'is' if known.alive_file.exists() else 'is not'} there")
+    return NodeStatus(
+        node,
+        state,
+        (
+            ("address", _address_line(known, here)),
+            ("cranectld", _unit_line(daemon, holder_pid if serving else None)),
+            ("keepalived", keepalived),
+            ("lock", holder),
+            ("alive file", alive),
+        ),
+        tuple(_troubles(known, state, here, daemon, keepalived)),
+    )
+
+
+def report(root: Path = Path("/")) -> tuple[str, int]:
+    """The screen of ``crane-ha status``, and its exit code: 0 well, 1 something is wrong, 3 not set up.
+
+    Raises SettingsError and HaError as ``observe`` does.
+    """
+    status = observe(root)
+    width = max((len(name) for name, _ in status.lines), default=0)
+    screen = [f"{status.node} is {status.state}"]
+    screen += [f"  {name:<{width}}  {value}" for name, value in status.lines]
+    screen += [f"  ! {trouble}" for trouble in status.troubles]
+    return "\n".join(screen), 3 if status.state == NOT_SET_UP else int(bool(status.troubles))
+
+
+def _state(serving: bool, address_here: bool, daemon: dict[str, str], keepalived: str) -> str:
+    if serving:
+        return ACTIVE if address_here else TAKING_OVER
+    if daemon["ActiveState"] == "active" and keepalived == "active":
+        # queue-for-lock says what it waits for as soon as it knows
+        return STANDBY if daemon["StatusText"] else STARTING
+    return STOPPED if daemon["ActiveState"] == "inactive" else FAULT
+
+
+def _troubles(
+    known: settings.Settings, state: str, here: list[str], daemon: dict[str, str], keepalived: str
+) -> list[str]:
+    troubles = []
+    if keepalived != "active":
+        troubles.append(f"keepalived.service is {keepalived}: systemctl start keepalived; journalctl -u keepalived")
+    if daemon["ActiveState"] != "active":
+        troubles.append(
+            f"cranectld.service is {daemon['ActiveState']} ({daemon['Result']}): "
+            "systemctl start cranectld; journalctl -u cranectld"
+        )
+    elif "cannot take over" in daemon["StatusText"] or "but" in daemon["StatusText"].split():
+        troubles.append(daemon["StatusText"])
+    if state == TAKING_OVER:
+        troubles.append(
+            f"the address is not here yet: journalctl -u keepalived, if it stays so for {known.address_timeout:g} s"
+        )
+    elif state != ACTIVE and here:
+        troubles.append(f"{' '.join(here)} is here without cranectld: journalctl -u keepalived")
+    elif state == ACTIVE and len(here) < len(known.addresses):
+        troubles.append(f"{' '.join(set(known.addresses) - set(here))} is not here: journalctl -u keepalived")
+    return troubles
+
+
+def _address_line(known: settings.Settings, here: list[str]) -> str:
+    return ", ".join(
+        f"{address} {'here, on' if address in here else 'not here; would be on'} {known.interface}"
+        for address in known.addresses
+    )
+
+
+def _unit_line(daemon: dict[str, str], pid: Optional[int]) -> str:
+    line = f"{daemon['ActiveState']} ({daemon['SubState']})"
+    if pid is not None:
+        line += f", process {pid}"
+    # systemd keeps the last words of a unit that has ended
+    return f"{line}: {daemon['StatusText']}" if daemon["ActiveState"] == "active" and daemon["StatusText"] else line
+
+
+def _holder_line(held: str, holder: Optional[lock.Mark]) -> str:
+    return f"{held} by {holder.node} since {holder.since}" if holder else "never held"
+
+
+def _ask_storage(user: str, question: Callable[[], str]) -> str:
+    """The storage's answer, or why there is none. Asked as cranectld's user: root may be nobody there."""
+    try:
+        return str(run.as_user(user, question, STORAGE_TIMEOUT))
+    except (OSError, HaError, lock.LockError) as error:
+        return f"cannot be read: {error}"

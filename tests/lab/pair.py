@@ -1,0 +1,105 @@
+"""The product in the lab: installed by dnf, set up by the two commands of the README, and watched."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from .client import Outage
+from .lab import Lab
+from .network import VIP
+from .node import Node
+
+# LAB_REPOSITORY: packages built elsewhere, by mock say
+REPOSITORY = Path(os.environ.get("LAB_REPOSITORY") or Path(__file__).resolve().parents[2] / "dist")
+SETTLED = 30.0  # seconds in which a pair whose nodes are well comes back by itself
+
+
+def new_lab(repository: Path = REPOSITORY) -> Lab:
+    """A lab whose nodes find the packages in their local dnf repository."""
+    return Lab(binds={repository: "/srv/crane-repo"})
+
+
+def install(lab: Lab, what: str = "crane-keepalived") -> None:
+    """dnf install on both nodes at once. Raises CommandFailed."""
+    with ThreadPoolExecutor() as both:
+        list(both.map(lambda node: node.run(["dnf", "-y", "install", what], timeout=300), lab.nodes))
+
+
+def set_up(lab: Lab, *options: str) -> list[str]:
+    """The README's two commands: on node1, and on node2 the line that the first one printed. Returns what each said."""
+    first = lab.node1.run(["crane-ha-setup", "--role", "master", "--vip", VIP, *options], timeout=120).stdout
+    second = lab.node2.run(other_line(first), timeout=120).stdout
+    return [first, second]
+
+
+def other_line(said: str) -> str:
+    """The command for the other node, as crane-ha-setup printed it last."""
+    prefix = "On the other node run:"
+    return [line[len(prefix) :].strip() for line in said.splitlines() if line.startswith(prefix)][-1]
+
+
+class Pair:
+    """Two nodes that were set up, and the sentences that a test says of them."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+
+    @property
+    def active(self) -> Node:
+        """The node that runs cranectld with the lock."""
+        node = self.lab.active()
+        assert node, "no node is active"
+        return node
+
+    @property
+    def standby(self) -> Node:
+        """The other one."""
+        return self.lab.nodes[1] if self.active is self.lab.node1 else self.lab.node1
+
+    def is_standby(self, node: Node) -> bool:
+        """Does the node wait in the queue for the lock?"""
+        return node.unit_property("cranectld.service", "StatusText").startswith("standby: waits for the storage lock")
+
+    def is_well(self, node: Node) -> bool:
+        """Does ``crane-ha status`` on the node find nothing wrong?"""
+        return node.run(["crane-ha", "status"], check=False).returncode == 0
+
+    def wait_ready(self) -> None:
+        """Wait until one node serves the client and the other stands by."""
+
+        def ready() -> bool:
+            active = self.lab.active()
+            if active is None or self.lab.client.served_by() != active.name or not active.has_address():
+                return False
+            return self.is_standby(self.standby)
+
+        self.lab.wait_until("one node serves and the other stands by", ready, SETTLED)
+
+    def after(self, fault: Callable[[], object], served_by: Node | None = None, text: str = "") -> Outage:
+        """Do something to the lab, wait until the client is served again, and return the outage that it saw."""
+        began = time.monotonic()
+        if text:
+            self.lab.client.event(text, began)
+        done = fault()
+        since = done if isinstance(done, float) else began
+        self.lab.client.wait_served(SETTLED, by=served_by.name if served_by else "", since=since)
+        gaps = self.lab.client.outages(since, longer=0.0)
+        return max(gaps, key=lambda gap: gap.seconds)
+
+    def mend(self) -> None:
+        """Undo what a test did to the lab, as far as an administrator would."""
+        self.lab.release_lock()
+        self.lab.heal()
+        for node in self.lab.nodes:
+            node.link(True)
+            if not node.is_on:
+                node.start()
+            node.run(
+                "rm -f /etc/crane/standin.conf /etc/crane-keepalived/*.d/*; systemctl unmask cranectld keepalived;"
+                "systemctl start keepalived cranectld",
+                check=False,
+            )
