@@ -153,7 +153,7 @@ clean: ## remove all that was built, not the installed tools
 
 # ---- tools ----
 
-APT := bzip2 ca-certificates cpio createrepo-c dnf gawk git iproute2 keepalived libmagic1 m4 mandoc mmdebstrap \
+APT := bzip2 ca-certificates cpio createrepo-c dnf gawk git gpg iproute2 keepalived libmagic1 m4 mandoc mmdebstrap \
 	policycoreutils python3 python3-jinja2 python3-pytest python3-rpm python3-venv python3-yaml rpm selinux-policy-dev \
 	semodule-utils checkpolicy shellcheck systemd-container util-linux zstd
 DNF := ShellCheck bzip2 cpio createrepo_c dnf file-libs gawk git-core iproute keepalived mandoc \

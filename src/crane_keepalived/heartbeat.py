@@ -31,6 +31,7 @@ class Heartbeat:
         self._node = node
         self._reporter = unit.Reporter()
         self._complaint = ""
+        self._address_here = False
         self._address_seen = time.monotonic()
         self._wish: Optional[lock.Mark] = None
         self._wished_since = self._wish_changed = 0.0
@@ -53,24 +54,27 @@ class Heartbeat:
                 ping(self._settings, self._status())
             self._heed_wish()
 
-    def look_at_network(self) -> None:
-        """A holder whom no client reaches lets go, so that another node can serve."""
+    def look_at_network(self) -> float:
+        """A holder whom no client reaches lets go, so that another node can serve. Returns by when to look again."""
         interface, address = self._settings.interface, self._settings.addresses[0]
         if not netlink.link_is_up(interface):
             self._let_go(f"the link of {interface} is down")
-        elif netlink.has_address(interface, address):
+        try:
+            self._address_here = netlink.has_address(interface, address)
+        except OSError as error:  # a kernel short of memory, say: no reason to move anything
+            print(f"heartbeat: {error}", flush=True)
+        if self._address_here:
             self._address_seen = time.monotonic()
-        elif time.monotonic() - self._address_seen >= self._settings.address_timeout:
+        give_up = self._address_seen + self._settings.address_timeout
+        if time.monotonic() >= give_up:
             self._let_go(f"{address} did not come to {interface} within {self._settings.address_timeout:g} s")
         self._reporter.say(self._status())
+        return float("inf") if self._address_here else give_up
 
     def _status(self) -> str:
         if self._complaint:
             return f"active: holds the storage lock, but {self._complaint}"
-        # the address was seen by the look before this word: nothing in between could have taken it
-        if netlink.has_address(self._settings.interface, self._settings.addresses[0]):
-            return "active: holds the storage lock, has the address"
-        return "active: holds the storage lock, waits for the address"
+        return f"active: holds the storage lock, {'has' if self._address_here else 'waits for'} the address"
 
     def _missing(self) -> str:
         # nobody can lock a file that is not there, so serving on is safe; but no other node could take over
@@ -124,8 +128,8 @@ def run(held: lock.StorageLock, settings: Settings, cranectld: int, node: str) -
         if time.monotonic() >= next_beat:
             next_beat = time.monotonic() + settings.heartbeat_interval
             heart.beat()
-        heart.look_at_network()
-        ready = [descriptor for descriptor, _ in wakes.poll(_until(next_beat))]
+        next_look = heart.look_at_network()
+        ready = [descriptor for descriptor, _ in wakes.poll(_until(min(next_beat, next_look)))]
         if cranectld in ready:
             return
         changes.drain()

@@ -202,3 +202,38 @@ class Folder:
 @pytest.fixture
 def folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Folder:
     return Folder(tmp_path, capsys)
+
+
+# ---- what the tests of crane-ha-setup on a node share ----
+
+VIP = "192.168.1.211"
+FIRST = ("--role", "master", "--vip", VIP)
+OURS = {
+    "keepalived/keepalived.conf",
+    "crane-keepalived/settings",
+    "crane-keepalived/node.yaml",
+    "systemd/system/cranectld.service.d/50-crane-keepalived.conf",
+    "systemd/system/keepalived.service.d/50-crane-keepalived.conf",
+    "tmpfiles.d/crane-keepalived.conf",
+}
+GENERATIONS = "var/lib/crane-keepalived/generations"
+
+
+def lock_file(node: FakeNode) -> Path:
+    return node.shared / "cranectld" / "ha.lock"
+
+
+# ---- what the tests of its input share ----
+
+GOOD = """\
+CraneBaseDir: /var/crane
+CraneCtldForeground: true
+Keepalived:
+  CraneSharedBaseDir: /nfs/crane
+  VirtualAddresses: 192.168.1.211
+"""
+ARGUMENTS = ("--role", "master", "--interface", "ens33")
+
+
+def keepalived(line: str) -> str:
+    return GOOD + f"  {line}\n"

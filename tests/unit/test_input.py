@@ -4,21 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from .conftest import Folder
+from .conftest import ARGUMENTS, GOOD, Folder, keepalived
 
-GOOD = """\
-CraneBaseDir: /var/crane
-CraneCtldForeground: true
-Keepalived:
-  CraneSharedBaseDir: /nfs/crane
-  VirtualAddresses: 192.168.1.211
-"""
 LIKE = "write it like 192.168.1.211 or 192.168.1.211/24"
-ARGUMENTS = ("--role", "master", "--interface", "ens33")
-
-
-def keepalived(line: str) -> str:
-    return GOOD + f"  {line}\n"
 
 
 @pytest.mark.parametrize(

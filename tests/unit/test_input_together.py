@@ -8,20 +8,7 @@ import pytest
 
 from crane_keepalived import cli
 
-from .conftest import Folder
-
-GOOD = """\
-CraneBaseDir: /var/crane
-CraneCtldForeground: true
-Keepalived:
-  CraneSharedBaseDir: /nfs/crane
-  VirtualAddresses: 192.168.1.211
-"""
-ARGUMENTS = ("--role", "master", "--interface", "ens33")
-
-
-def keepalived(line: str) -> str:
-    return GOOD + f"  {line}\n"
+from .conftest import ARGUMENTS, GOOD, Folder, keepalived
 
 
 def test_everything_wrong_is_said_in_one_go(folder: Folder) -> None:

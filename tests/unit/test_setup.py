@@ -4,29 +4,12 @@ from __future__ import annotations
 
 import os
 import stat
-from pathlib import Path
 
 import pytest
 
 from crane_keepalived import lock
 
-from .conftest import FakeNode
-
-VIP = "192.168.1.211"
-FIRST = ("--role", "master", "--vip", VIP)
-OURS = {
-    "keepalived/keepalived.conf",
-    "crane-keepalived/settings",
-    "crane-keepalived/node.yaml",
-    "systemd/system/cranectld.service.d/50-crane-keepalived.conf",
-    "systemd/system/keepalived.service.d/50-crane-keepalived.conf",
-    "tmpfiles.d/crane-keepalived.conf",
-}
-GENERATIONS = "var/lib/crane-keepalived/generations"
-
-
-def lock_file(node: FakeNode) -> Path:
-    return node.shared / "cranectld" / "ha.lock"
+from .conftest import FIRST, OURS, VIP, FakeNode, lock_file
 
 
 def test_first_set_up_writes_makes_the_lock_and_starts(node: FakeNode) -> None:

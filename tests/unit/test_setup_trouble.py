@@ -12,23 +12,7 @@ import pytest
 
 from crane_keepalived import lock, setup, status
 
-from .conftest import FakeNode, addresses, seen
-
-VIP = "192.168.1.211"
-FIRST = ("--role", "master", "--vip", VIP)
-OURS = {
-    "keepalived/keepalived.conf",
-    "crane-keepalived/settings",
-    "crane-keepalived/node.yaml",
-    "systemd/system/cranectld.service.d/50-crane-keepalived.conf",
-    "systemd/system/keepalived.service.d/50-crane-keepalived.conf",
-    "tmpfiles.d/crane-keepalived.conf",
-}
-GENERATIONS = "var/lib/crane-keepalived/generations"
-
-
-def lock_file(node: FakeNode) -> Path:
-    return node.shared / "cranectld" / "ha.lock"
+from .conftest import FIRST, GENERATIONS, OURS, VIP, FakeNode, addresses, seen
 
 
 @pytest.mark.parametrize(
