@@ -4,6 +4,8 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-builtin-rules
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
+# V=1 shows every command
+$(V).SILENT:
 
 # the distribution's own: the bindings of rpm, which the venv borrows, exist for this python3 alone
 PYTHON := /usr/bin/python3
@@ -112,6 +114,7 @@ rpm: $(RPM) ## the packages (RELEASE=0.1 DIST=build/older: one to upgrade from)
 repo: $(DIST)/repodata/repomd.xml ## a dnf repository of them
 
 $(SRPM): $(SOURCES)
+	echo "building the packages in $(DIST)/ ..."
 	rm -rf $(TOPDIR)
 	mkdir -p $(DIST) $(TOPDIR)/SOURCES $(TOPDIR)/SPECS
 	rm -f $(DIST)/$(NAME)-*.rpm
