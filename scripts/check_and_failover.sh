@@ -6,5 +6,20 @@
 
 read_gate
 [ "$open" = 1 ] || exit 0
-[ -d "/proc/${pid:-none}" ] || exit 1
-run_folder check.d "$CHECK_TIMEOUT"
+holder_runs || exit 1
+
+passed=/run/crane-keepalived/passed
+last=''
+read -r last 2>/dev/null <"$passed" || :
+
+# Has no check passed since this daemon took the lock?
+starting() {
+    [ "$last" != "$pid" ]
+}
+
+if run_folder check.d "$CHECK_TIMEOUT"; then
+    starting && echo "$pid" >"$passed"
+    exit 0
+fi
+# a daemon that no check has passed yet may still be starting
+starting && [ -n "$(find /run/crane-keepalived/gate -newermt "-$CHECK_GRACE seconds")" ]

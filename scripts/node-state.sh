@@ -9,7 +9,7 @@ etc=/etc/crane-keepalived
 # shellcheck source=/dev/null # rendered by crane-ha-setup: values in single quotes, nothing else
 . "$etc/settings"
 # an upgrade may ask for more than the last crane-ha-setup wrote
-: "${CHECK_TIMEOUT:=5}" "${HOOK_TIMEOUT:=30}"
+: "${CHECK_TIMEOUT:=5}" "${CHECK_GRACE:=60}" "${HOOK_TIMEOUT:=30}"
 
 log() {
     logger --tag crane-keepalived -- "$*"
@@ -22,7 +22,17 @@ read_gate() {
     read -r open pid 2>/dev/null </run/crane-keepalived/gate || open='' pid=''
 }
 
-# Does cranectld run here with the storage lock?
+# Does the process that the gate names run? Stopped (T), it serves nobody; a zombie (Z) has ended, whoever did not notice.
+holder_runs() {
+    stat=''
+    read -r stat 2>/dev/null <"/proc/${pid:-none}/stat" || :
+    case "${stat##*) }" in
+    '' | [TtXZ]*) false ;;
+    *) true ;;
+    esac
+}
+
+# Was the lock taken here, and not given up?
 lock_is_here() {
     read_gate
     [ "$open" = 1 ] && [ -d "/proc/${pid:-none}" ]

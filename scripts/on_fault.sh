@@ -1,4 +1,5 @@
 #!/bin/sh
+# shellcheck disable=SC2154 # what node-state.sh sets
 # keepalived: the address is not to be here. Mostly because the gate is closed: this node stands by.
 . /usr/libexec/crane-keepalived/node-state.sh
 
@@ -15,10 +16,10 @@ if lock_is_here; then
     systemctl --no-block try-restart cranectld.service
     log "$why: handing over"
     run_hooks fault
-elif [ "$(systemctl show --property=Result --value cranectld.service)" != success ]; then
+elif [ "$pid" = fault ] || [ "$(systemctl show --property=Result --value cranectld.service)" != success ]; then
     log "cranectld failed on this node: another node takes over"
     run_hooks fault
 else
-    log "this node stands by"
+    log "this node does not serve"
     run_hooks backup
 fi

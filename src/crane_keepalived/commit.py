@@ -38,14 +38,22 @@ def stage(root: Path, on_node: bool, files: Collection[RenderedFile]) -> None:
 
 
 def commit(
-    root: Path, config: HaConfig, files: Collection[RenderedFile], todo: Plan, states: Mapping[str, UnitState]
+    root: Path,
+    config: HaConfig,
+    files: Collection[RenderedFile],
+    todo: Plan,
+    states: Mapping[str, UnitState],
+    *,
+    again: bool,
 ) -> generations.Generation:
     """Replace the files and start what they are for; return what was there before. Without states nothing is started.
+
+    ``again``: a lock file that is made stands for one that was lost.
 
     Raises HaError, with everything put back.
     """
     if todo.make_lock:
-        storage.create_lock(config.lock.ha_lock, config.lock.cluster_id, config.daemon.user)
+        storage.create_lock(config.lock.ha_lock, config.lock.cluster_id, config.daemon.user, again)
     units = {unit: states[unit] for unit in (KEEPALIVED, CRANECTLD) if unit in states}
     before = generations.save(root, [file.path for file in files], units)
     touched: list[str] = []

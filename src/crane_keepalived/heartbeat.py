@@ -12,6 +12,9 @@ import os
 import select
 import signal
 import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Optional
 
 from crane_keepalived import lock, netlink, unit
@@ -21,26 +24,34 @@ from crane_keepalived.settings import Settings
 _WISH_BEATS = 3
 
 
+@dataclass(frozen=True)
+class Daemon:
+    """The cranectld beside which the heartbeat lives: its pidfd, its node's name, the root of the node's files."""
+
+    pidfd: int
+    node: str
+    root: Path
+
+
 class Heartbeat:
     """What the heartbeat knows; times are CLOCK_MONOTONIC seconds, so that nobody's clock can move the service."""
 
-    def __init__(self, held: lock.StorageLock, settings: Settings, cranectld: int, node: str) -> None:
+    def __init__(self, held: lock.StorageLock, settings: Settings, daemon: Daemon) -> None:
         self._held = held
         self._settings = settings
-        self._cranectld = cranectld
-        self._node = node
+        self._daemon = daemon
         self._reporter = unit.Reporter()
         self._complaint = ""
         self._address_here = False
         self._address_seen = time.monotonic()
-        self._wish: Optional[lock.Mark] = None
-        self._wished_since = self._wish_changed = 0.0
+        self._wish = self._read_wish()
+        self._wished_since, self._wish_changed = 0.0, float("-inf")
 
     def beat(self) -> None:
         """Prove to the server that we live, and to systemd that the server answered."""
         started = time.monotonic()
         try:
-            self._held.hold(self._node)
+            self._held.hold(self._daemon.node)
             self._complaint = self._missing()
         except lock.LockError as error:
             # another file stands in its place, and another node may hold that one
@@ -50,8 +61,7 @@ class Heartbeat:
                 self._let_go(f"the storage lock is lost: {error}", signal.SIGKILL)
             print(f"heartbeat: {error}", flush=True)
         else:
-            if time.monotonic() - started < self._settings.heartbeat_interval:
-                ping(self._settings, self._status())
+            ping(self._settings, self._status(), time.monotonic() - started)
             self._heed_wish()
 
     def look_at_network(self) -> float:
@@ -87,11 +97,7 @@ class Heartbeat:
     def _heed_wish(self) -> None:
         if not self._settings.failback or self._settings.role != "backup":
             return
-        try:
-            wish = lock.read_wish(self._settings.ha_lock)
-        except (OSError, lock.LockError):
-            return
-        now = time.monotonic()
+        wish, now = self._read_wish(), time.monotonic()
         if wish != self._wish:
             if now - self._wish_changed > _WISH_BEATS * self._settings.heartbeat_interval:
                 self._wished_since = now
@@ -99,29 +105,41 @@ class Heartbeat:
             if wish and now - self._wished_since >= self._settings.failback_delay:
                 self._let_go(f"{wish.node} is well again and has the service back (Failback)")
 
+    def _read_wish(self) -> Optional[lock.Mark]:
+        try:
+            return lock.read_wish(self._settings.ha_lock)
+        except (OSError, lock.LockError):
+            return None
+
     def _let_go(self, reason: str, how: signal.Signals = signal.SIGTERM) -> None:
         """End cranectld, and with it this process; systemd restarts the unit, which queues again."""
         self._reporter.say(f"lets go of the storage lock: {reason}")
-        signal.pidfd_send_signal(self._cranectld, how)
+        with suppress(OSError):
+            unit.close_gate(self._daemon.root, "fault")
+        signal.pidfd_send_signal(self._daemon.pidfd, how)
         ended = select.poll()
-        ended.register(self._cranectld, select.POLLIN)
+        ended.register(self._daemon.pidfd, select.POLLIN)
         if not ended.poll(self._settings.stop_timeout * 1000):
-            signal.pidfd_send_signal(self._cranectld, signal.SIGKILL)
+            signal.pidfd_send_signal(self._daemon.pidfd, signal.SIGKILL)
             ended.poll()
         os._exit(0)
 
 
-def ping(settings: Settings, status: str) -> None:
-    """Ping systemd's watchdog, which counts from the first ping on: a node in the queue has no heartbeat yet."""
-    unit.tell_systemd(status, WATCHDOG_USEC=int(settings.watchdog_timeout * 1_000_000), WATCHDOG=1)
+def ping(settings: Settings, status: str, age: float) -> None:
+    """Ping systemd's watchdog for a proof that is ``age`` seconds old: the lease was renewed then, not now.
+
+    The watchdog counts from the first ping on: a node in the queue has no heartbeat yet.
+    """
+    limit = max(settings.watchdog_timeout - age, 0.001)
+    unit.tell_systemd(status, WATCHDOG_USEC=int(limit * 1_000_000), WATCHDOG=1)
 
 
-def run(held: lock.StorageLock, settings: Settings, cranectld: int, node: str) -> None:
-    """Beat until the process behind the pidfd ``cranectld`` has ended. Raises OSError."""
-    heart = Heartbeat(held, settings, cranectld, node)
+def run(held: lock.StorageLock, settings: Settings, daemon: Daemon) -> None:
+    """Beat until the daemon has ended. Raises OSError."""
+    heart = Heartbeat(held, settings, daemon)
     changes = netlink.Monitor()
     wakes = select.poll()
-    wakes.register(cranectld, select.POLLIN)
+    wakes.register(daemon.pidfd, select.POLLIN)
     wakes.register(changes.fileno(), select.POLLIN)
     next_beat = 0.0
     while True:
@@ -130,7 +148,7 @@ def run(held: lock.StorageLock, settings: Settings, cranectld: int, node: str) -
             heart.beat()
         next_look = heart.look_at_network()
         ready = [descriptor for descriptor, _ in wakes.poll(_until(min(next_beat, next_look)))]
-        if cranectld in ready:
+        if daemon.pidfd in ready:
             return
         changes.drain()
 

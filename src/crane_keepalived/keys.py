@@ -168,6 +168,7 @@ KEYS = (
     Key("StorageLease", "--storage-lease", seconds(15, 3600), "a dead node's lock is kept so long", "SECONDS", "90"),
     Key("CheckInterval", "--check-interval", seconds(1, 60), "between checks of the active node", "SECONDS", "2"),
     Key("CheckTimeout", "--check-timeout", seconds(1, 60), "for each executable in check.d", "SECONDS", "5"),
+    Key("CheckGrace", "--check-grace", seconds(0, 3600), "for cranectld to start, before a check", "SECONDS", "60"),
     Key("HookTimeout", "--hook-timeout", seconds(1, 600), "for each hook", "SECONDS", "30"),
 )
 BY_NAME: Mapping[str, Key] = {key.name: key for key in KEYS}

@@ -25,8 +25,13 @@ from typing import Optional
 LINE = 128
 _CLUSTER, _HOLDER, _WISH = 0, LINE, 2 * LINE
 _CLUSTER_PATTERN = re.compile(r"cluster ([0-9a-f]{8})")
-_HOLDER_PATTERN = re.compile(r"held by (\S+) since (\S+) beat (\d+)")
-_WISH_PATTERN = re.compile(r"wanted by (\S+) beat (\d+)")
+# what stands there is printed on root's terminal, and crane wrote it: letters, digits and the signs of names and times
+_WORD = r"([A-Za-z0-9._:+-]{1,64})"
+_HOLDER_PATTERN = re.compile(rf"held by {_WORD} since {_WORD} beat ([0-9]+)")
+_WISH_PATTERN = re.compile(rf"wanted by {_WORD} beat ([0-9]+)")
+_MADE_AGAIN = "made again"
+# O_DSYNC besides: NFS widens a plain write to the page it knows, and would put another node's line back to what it was
+_OURS = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_DSYNC
 
 
 class LockError(Exception):
@@ -51,8 +56,10 @@ def new_cluster_id() -> str:
     return secrets.token_hex(4)
 
 
-def create(path: Path, cluster_id: str) -> str:
+def create(path: Path, cluster_id: str, again: bool = False) -> str:
     """Make the lock file and its folder unless they are there; return the cluster id that the file holds now.
+
+    ``again``: a pair has run with this id before, and the file was lost; see ``was_made_again``.
 
     The file comes into being whole, by link(2), which is atomic on NFS too: of two nodes that make it at once one wins,
     and both learn the same id. Call it as cranectld's user: root is nobody on storage exported with root_squash.
@@ -67,7 +74,7 @@ def create(path: Path, cluster_id: str) -> str:
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
     try:
-        os.write(descriptor, _line(f"cluster {cluster_id}") + _line("") + _line(""))
+        os.write(descriptor, _line(f"cluster {cluster_id}") + _line(_MADE_AGAIN if again else "") + _line(""))
         os.fsync(descriptor)
         try:
             os.link(draft, path)
@@ -93,6 +100,14 @@ def read_holder(path: Path) -> Optional[Mark]:
     return Mark(match.group(1), int(match.group(3)), match.group(2)) if match else None
 
 
+def was_made_again(path: Path) -> bool:
+    """Was the file lost, made again, and not yet held? Then a daemon may still hold the former one, until it notices.
+
+    Raises OSError and LockMissing.
+    """
+    return _read(path, _HOLDER).startswith(_MADE_AGAIN)
+
+
 def read_wish(path: Path) -> Optional[Mark]:
     """The waiting node that asked last to have the service back. Raises OSError and LockMissing."""
     match = _WISH_PATTERN.match(_read(path, _WISH))
@@ -101,7 +116,7 @@ def read_wish(path: Path) -> Optional[Mark]:
 
 def write_wish(path: Path, mark: Mark) -> None:
     """Ask the holder to hand the service over to this node. Raises OSError."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    descriptor = os.open(path, os.O_WRONLY | _OURS)
     try:
         os.pwrite(descriptor, _line(f"wanted by {mark.node} beat {mark.beat}"), _WISH)
     finally:
@@ -118,7 +133,7 @@ class StorageLock:
         self._since = ""
         self._beat = 0
         try:
-            self.descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+            self.descriptor = os.open(path, os.O_RDWR | _OURS)
         except FileNotFoundError:
             raise LockMissing(f"{path} is missing") from None
         try:
@@ -166,12 +181,13 @@ class StorageLock:
         """
         self._since = self._since or datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
         self._beat += 1
-        try:
-            os.pwrite(self.descriptor, _line(f"held by {node} since {self._since} beat {self._beat}"), _HOLDER)
-            os.fsync(self.descriptor)
-        except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-                raise
+        line = _line(f"held by {node} since {self._since} beat {self._beat}")
+        for step in (lambda: os.pwrite(self.descriptor, line, _HOLDER), lambda: os.fsync(self.descriptor)):
+            try:
+                step()
+            except OSError as error:
+                if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                    raise
 
 
 def _line(text: str) -> bytes:

@@ -120,10 +120,11 @@ class Failback:
 
 @dataclass(frozen=True)
 class Check:
-    """How often (seconds) the active node is checked, and how long each of its own checks may take."""
+    """How often (seconds) the active node is checked, how long each check may take, and how long cranectld to start."""
 
     interval: int
     timeout: int
+    grace: int
 
 
 @dataclass(frozen=True)
@@ -145,7 +146,6 @@ class HaConfig:
     failback: Failback
     check: Check
     hook_timeout: int
-    listen_port: int
     daemon: Daemon
 
 

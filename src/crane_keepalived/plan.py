@@ -20,7 +20,8 @@ from .systemd import CRANECTLD, KEEPALIVED, UnitState
 
 # there while a set-up is between its first rename and its last command
 PENDING = STATE_FOLDER / "pending"
-_SECRET = re.compile(r"(\bauth_pass\s+)\S+")
+_FOR_SCRIPTS = ("#", "CHECK_", "HOOK_")
+_SECRET = re.compile(r"(\bauth_pass\s+)\S.*")
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,7 @@ def make(
     queue = ""
     if not cranectld.active:
         queue = "start"
-    elif unfinished or changed & {CRANECTLD_DROP_IN, SETTINGS}:
+    elif unfinished or lock_missing or CRANECTLD_DROP_IN in changed or any(map(_queue_must_hear, found)):
         queue = "restart"
     return Plan(
         changes=found,
@@ -143,6 +144,15 @@ def make(
         # PartOf=: a restart of keepalived takes cranectld along
         interrupts=serving and "restart" in (verb, queue),
     )
+
+
+def _queue_must_hear(change: Change) -> bool:
+    """Does the change touch a setting that cranectld's unit read when it started? The scripts read theirs anew."""
+    if change.file.path != SETTINGS:
+        return False
+    settings = (change.before or "", change.file.content)
+    old, new = ([line for line in text.splitlines() if not line.startswith(_FOR_SCRIPTS)] for text in settings)
+    return old != new
 
 
 def _compare(path: Path, file: RenderedFile) -> Optional[Change]:

@@ -91,7 +91,6 @@ def prepare(options: Options, findings: Findings) -> Prepared:
         failback=wanted.failback,
         check=wanted.check,
         hook_timeout=wanted.hook_timeout,
-        listen_port=file.listen_port,
         daemon=daemon,
     )
     # --config beside --root names a file of this machine, not of the folder: nothing to remember there

@@ -45,14 +45,20 @@ def queue(settings: Settings, command: list[str], root: Path) -> None:
     """Hold the lock, open the gate, become cranectld. Raises OSError and LockError."""
     reporter = unit.Reporter()
     held = _take_turn(settings, reporter)
-    _wait_for_stray_cranectld(settings.cranectld_lock, reporter)
     node = socket.gethostname()
+    if lock.was_made_again(settings.ha_lock):
+        # who still holds the lost file learns of this one at its next beat, and kills its daemon
+        seconds = 2 * settings.heartbeat_interval
+        reporter.say(f"holds the storage lock, waits {seconds:g} s for a holder of the lost lock file to notice")
+        time.sleep(seconds)
+    held.hold(node)
+    _wait_for_stray_cranectld(settings.cranectld_lock, reporter)
     held.hold(node)  # the server's word that the lock is still ours, after whatever we waited for
     settings.alive_file.unlink(missing_ok=True)  # a dead daemon's: the lock is ours, so nobody is alive
     unit.open_gate(os.getpid(), root)
     cranectld = os.pidfd_open(os.getpid())
-    _detach(lambda: heartbeat.run(held, settings, cranectld, node))
-    heartbeat.ping(settings, "active: holds the storage lock")
+    _detach(lambda: heartbeat.run(held, settings, heartbeat.Daemon(cranectld, node, root)))
+    heartbeat.ping(settings, "active: holds the storage lock", 0)
     os.set_inheritable(held.descriptor, True)
     environment = {name: value for name, value in os.environ.items() if name != "NOTIFY_SOCKET"}
     os.execve(command[0], command, environment)

@@ -34,9 +34,10 @@ def alone(root: Path) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise HaError("another crane-ha-setup runs on this node", "wait for it") from None
         yield
-    except BlockingIOError:
-        raise HaError("another crane-ha-setup runs on this node", "wait for it") from None
     finally:
         os.close(descriptor)

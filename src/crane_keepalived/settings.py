@@ -21,7 +21,6 @@ class Settings:
     cluster_id: str
     interface: str
     addresses: tuple[str, ...]
-    listen_port: int
     ha_lock: Path
     cranectld_lock: Path
     alive_file: Path
@@ -44,7 +43,6 @@ def load(root: Path = Path("/")) -> Settings:
             cluster_id=value["CLUSTER_ID"],
             interface=value["INTERFACE"],
             addresses=tuple(value["ADDRESSES"].split()),
-            listen_port=int(value["LISTEN_PORT"]),
             ha_lock=Path(value["HA_LOCK"]),
             cranectld_lock=Path(value["CRANECTLD_LOCK"]),
             alive_file=Path(value["ALIVE_FILE"]),

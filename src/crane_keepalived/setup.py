@@ -42,7 +42,7 @@ def setup(options: Options, findings: Findings) -> None:
         session.confirm(options)
         with session.alone(options.root):
             stage(options.root, options.on_node, prepared.files)
-            before = commit(options.root, prepared.config, prepared.files, todo, states)
+            before = commit(options.root, prepared.config, prepared.files, todo, states, again=options.create_lock)
         for change in todo.changes:
             if change.replaces_foreign:
                 print(f"the former {change.file.path} is kept in {before.copy_of(change.file.path)}")

@@ -14,7 +14,7 @@ from crane_keepalived.errors import HaError
 # storage that does not answer within this many seconds is reported, not waited for
 STORAGE_TIMEOUT = 2.0
 
-ACTIVE, TAKING_OVER, STANDBY, STARTING = "active", "taking over", "standby", "starting"
+ACTIVE, TAKING_OVER, STANDBY, STARTING, WAITING = "active", "taking over", "standby", "starting", "waiting"
 STOPPED, FAULT, NOT_SET_UP = "stopped", "fault", "not set up"
 
 
@@ -47,7 +47,7 @@ def observe(root: Path = Path("/")) -> NodeStatus:
     here = [address for address in known.addresses if netlink.has_address(known.interface, address)]
     state = _state(serving, bool(here), daemon, keepalived)
     user = daemon["User"] or "root"
-    held = "held" if state in (ACTIVE, TAKING_OVER, STANDBY) else "last held"
+    held = "held" if state in (ACTIVE, TAKING_OVER, STANDBY, WAITING) else "last held"
     holder = _ask_storage(user, lambda: _holder_line(held, lock.read_holder(known.ha_lock)))
     alive = _ask_storage(user, lambda: f"{known.alive_file} {'is' if known.alive_file.exists() else 'is not'} there")
     return NodeStatus(
@@ -82,7 +82,9 @@ def _state(serving: bool, address_here: bool, daemon: dict[str, str], keepalived
         return ACTIVE if address_here else TAKING_OVER
     if daemon["ActiveState"] == "active" and keepalived == "active":
         # queue-for-lock says what it waits for as soon as it knows
-        return STANDBY if daemon["StatusText"] else STARTING
+        if not daemon["StatusText"]:
+            return STARTING
+        return WAITING if daemon["StatusText"].startswith("holds the storage lock") else STANDBY
     return STOPPED if daemon["ActiveState"] == "inactive" else FAULT
 
 
@@ -97,7 +99,7 @@ def _troubles(
             f"cranectld.service is {daemon['ActiveState']} ({daemon['Result']}): "
             "systemctl start cranectld; journalctl -u cranectld"
         )
-    elif "cannot take over" in daemon["StatusText"] or "but" in daemon["StatusText"].split():
+    elif state == WAITING or "cannot take over" in daemon["StatusText"] or ", but " in daemon["StatusText"]:
         troubles.append(daemon["StatusText"])
     if state == TAKING_OVER:
         troubles.append(

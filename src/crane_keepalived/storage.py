@@ -57,10 +57,13 @@ def look(crane: CraneConfig, user: str, findings: Findings) -> Optional[str]:
     return None
 
 
-def create_lock(path: Path, cluster_id: str, user: str) -> None:
-    """Make the lock file as the user. Raises HaError, also when it turns out to be another cluster's."""
+def create_lock(path: Path, cluster_id: str, user: str, again: bool) -> None:
+    """Make the lock file as the user; ``again``: in place of one that was lost.
+
+    Raises HaError, also when it turns out to be another cluster's.
+    """
     try:
-        found = as_user(user, lambda: lock.create(path, cluster_id), LIMIT)
+        found = as_user(user, lambda: lock.create(path, cluster_id, again), LIMIT)
     except UnansweredError:
         raise HaError(f"{path} does not answer within {LIMIT:g} s", "mend the storage or its mount") from None
     except OSError as error:
@@ -113,6 +116,9 @@ def check_mount(mount: Optional[Mount], place: str, findings: Findings) -> None:
         findings.warn(place, f"{point} is BeeGFS: unless told otherwise {blind}", "set tuneUseGlobalFileLocks = true")
     if kind == "nfs" and options & {"vers=2", "vers=3"}:
         what = f"{point} is NFS 3, which keeps a dead node's lock until that node is back"
+        findings.warn(place, what, "mount it with vers=4.2")
+    if kind == "nfs4" and "vers=4.0" in options:
+        what = f"{point} is NFS 4.0, which is told of no lock that is free: a takeover may take 30 s"
         findings.warn(place, what, "mount it with vers=4.2")
     if kind.startswith("nfs") and "soft" in options:
         findings.warn(place, f"{point} is mounted soft: a stall of the server loses data", "mount it hard")

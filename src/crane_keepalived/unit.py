@@ -14,33 +14,36 @@ GATE = Path("run/crane-keepalived/gate")
 _SYSTEMD_TIMEOUT = 0.2
 
 
-def tell_systemd(status: str, **fields: Union[str, int]) -> None:
-    """Set the unit's status line, and send further sd_notify(3) fields, if there is a systemd that listens.
+def tell_systemd(status: str, **fields: Union[str, int]) -> bool:
+    """Set the unit's status line, and send further sd_notify(3) fields; false when systemd could not be told.
 
-    A systemd that is busy or re-executes itself is waited for a moment and no longer: nothing of ours may depend on it,
-    and the next message says it all again.
+    A systemd that is busy or re-executes itself is waited for a moment and no longer: nothing of ours may depend on it.
     """
     address = os.environ.get("NOTIFY_SOCKET")
     if not address:
-        return
+        return True
     lines = [f"{name}={value}" for name, value in {"STATUS": status, **fields}.items()]
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as systemd, suppress(OSError):
         systemd.settimeout(_SYSTEMD_TIMEOUT)
         systemd.sendto("\n".join(lines).encode(), "\0" + address[1:] if address[0] == "@" else address)
+        return True
+    return False
 
 
 class Reporter:
-    """Says what the unit is doing, once for each change: in ``systemctl status`` and in the journal."""
+    """Says what the unit is doing, once for each change, in the journal and in ``systemctl status``."""
 
     def __init__(self) -> None:
         self._last = ""
+        self._heard = False
 
     def say(self, status: str) -> None:
         """Make this the unit's status."""
         if status != self._last:
-            self._last = status
+            self._last, self._heard = status, False
             print(status, flush=True)
-            tell_systemd(status)
+        if not self._heard:
+            self._heard = tell_systemd(status)
 
 
 def open_gate(pid: int, root: Path = Path("/")) -> None:
@@ -48,9 +51,9 @@ def open_gate(pid: int, root: Path = Path("/")) -> None:
     _write_gate(root, f"1 {pid}\n")
 
 
-def close_gate(root: Path = Path("/")) -> None:
-    """Have keepalived give the address up, and keep it away. Raises OSError."""
-    _write_gate(root, "0\n")
+def close_gate(root: Path = Path("/"), why: str = "") -> None:
+    """Have keepalived give the address up, and keep it away; ``why`` is for on_fault.sh to read. Raises OSError."""
+    _write_gate(root, f"0 {why}".rstrip() + "\n")
 
 
 def gate_holder(root: Path = Path("/")) -> Optional[int]:

@@ -117,6 +117,12 @@ def test_cranectld_that_does_not_end_is_killed(pair: Pair) -> None:
     pair.after(lambda: active.run(["systemctl", "--no-block", "restart", CRANECTLD]) and None, served_by=standby)
 
 
+def test_cranectld_stopped_by_a_signal_is_seen(pair: Pair) -> None:
+    active, standby = pair.active, pair.standby
+    pair.after(lambda: active.kill(CRANECTLD, signal.SIGSTOP), served_by=standby)
+    becomes_standby(pair, active)
+
+
 def test_partition_and_healing_move_nothing(pair: Pair) -> None:
     active = pair.active
     pair.lab.partition()

@@ -57,6 +57,16 @@ def test_a_check_that_fails_moves_the_service(pair: Pair) -> None:
     pair.wait_ready()
 
 
+def test_a_daemon_that_starts_slowly_is_given_the_time(pair: Pair) -> None:
+    probe = "exec 3<>/dev/tcp/127.0.0.1/10011"
+    for node in pair.lab.nodes:
+        node.standin(START_SECONDS=8)
+        node.write(f"{ETC}/check.d/port", f"#!/bin/bash\n{probe}\n", mode=0o755)
+    active, standby = pair.active, pair.standby
+    pair.after(active.kill, served_by=standby)
+    assert pair.active is standby
+
+
 def test_a_check_that_others_could_have_written_is_not_run(pair: Pair) -> None:
     active = pair.active
     give(active, "check.d/planted", "touch /run/planted; exit 1", mode=0o777)

@@ -127,25 +127,52 @@ def test_a_running_cranectld_is_taken_over_with_one_announced_restart(lab: Lab) 
     lab.client.wait_served(5, by="node1")
 
 
-def test_a_cranectld_started_without_systemd_is_waited_for(lab: Lab) -> None:
+BY_HAND = "setpriv --reuid crane --regid crane --init-groups /usr/bin/cranectld"
+
+
+def test_a_cranectld_started_by_hand_beside_a_pair_finds_its_lock_taken(lab: Lab) -> None:
     set_up(lab)
-    pair = Pair(lab)
-    pair.wait_ready()
-    lab.node1.run("systemctl stop cranectld")
-    lab.client.wait_served(SETTLED, by="node2")
-    by_hand = lab.node1.run(
-        "setpriv --reuid crane --regid crane --init-groups /usr/bin/cranectld", check=False, timeout=10
-    )
+    Pair(lab).wait_ready()
+    by_hand = lab.node2.run(BY_HAND, check=False, timeout=10)
     assert by_hand.returncode == 1
     assert "another CraneCtld instance" in by_hand.stdout + by_hand.stderr
 
 
+def test_a_cranectld_that_was_there_before_the_pair_is_waited_for(lab: Lab) -> None:
+    lab.node2.run(f"systemd-run --quiet --unit=by-hand {BY_HAND}")
+    lab.wait_until("cranectld runs by hand on node2", lambda: lab.active() is lab.node2, 10)
+    said = lab.node1.run(MASTER, check=False, timeout=120)
+    assert said.returncode == 1
+    assert "held by a cranectld outside this pair" in said.stderr
+    status = lab.node1.run("crane-ha status", check=False)
+    assert (status.returncode, status.stdout.splitlines()[0]) == (1, "node1 is waiting")
+    lab.node2.run("systemctl stop by-hand")
+    lab.client.wait_served(SETTLED, by="node1", since=time.monotonic())
+
+
+def test_a_lost_lock_file_made_again_never_means_two_daemons(lab: Lab) -> None:
+    set_up(lab)
+    pair = Pair(lab)
+    pair.wait_ready()
+    lab.node1.run("rm /var/crane/cranectld/*.lock")
+    lab.node2.run("systemctl restart cranectld")
+    lab.wait_until(
+        "node2 misses the lock file",
+        lambda: "ha.lock is missing" in lab.node2.unit_property("cranectld.service", "StatusText"),
+        10,
+    )
+    lab.node1.run("crane-ha-setup --create-lock --yes", check=False, timeout=120)
+    lab.wait_until("the lock file is there", lambda: lab.node1.run("ls /var/crane/cranectld/ha.lock").stdout, 5)
+    pair.wait_ready()
+
+
 def test_started_by_hand_on_the_standby_it_only_queues(lab: Lab) -> None:
     set_up(lab)
+    began = lab.client.wait_served(5, by="node1")
     for verb in ("start", "restart"):
         lab.node2.run(f"systemctl {verb} cranectld")
         lab.wait_until("node2 stands by", lambda: Pair(lab).is_standby(lab.node2), SETTLED)
-    assert lab.client.outages(lab.client.wait_served(5, by="node1")) == []
+    assert lab.client.outages(began) == []
 
 
 def test_a_local_alive_file_works_and_a_stale_one_is_removed(lab: Lab) -> None:

@@ -34,8 +34,8 @@ _SETTINGS = {
     "CLUSTER_ID": "0badcafe",
     "INTERFACE": "ens33",
     "ADDRESSES": "192.168.1.211 fd00::211",
-    "LISTEN_PORT": "10011",
     "CHECK_TIMEOUT": "10",
+    "CHECK_GRACE": "0",
     "HOOK_TIMEOUT": "10",
 }
 

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
 import time
+from pathlib import Path
 from typing import Optional
 
 import pytest
+
+from crane_keepalived import unit
 
 from .node import Node, wait_for_end_of
 
@@ -51,6 +57,43 @@ def test_a_holder_that_lives_is_well(node: Node) -> None:
 @pytest.mark.parametrize("process", ["", " ", " garbage", " -1", " 0", " 1 2", " *", " no such/process", " $$"])
 def test_an_open_gate_without_a_process_is_not_well(node: Node, process: str) -> None:
     node.gate_holds(f"1{process}\n")
+    assert node.run(CHECK) != 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGSTOP, signal.SIGKILL])
+def test_a_holder_that_is_stopped_or_a_zombie_is_not_well(node: Node, number: signal.Signals) -> None:
+    holder = subprocess.Popen(["/bin/sleep", "60"])
+    try:
+        unit.open_gate(holder.pid, node.root)
+        assert node.run(CHECK) == 0
+        holder.send_signal(number)
+        stat = Path(f"/proc/{holder.pid}/stat")
+        deadline = time.monotonic() + 5
+        while stat.read_text().split()[2] not in "TZ":
+            assert time.monotonic() < deadline
+        assert node.run(CHECK) != 0
+    finally:
+        holder.kill()
+        holder.wait()
+
+
+def test_a_daemon_that_starts_has_its_grace_until_a_check_has_passed(node: Node) -> None:
+    node.has_settings(CHECK_GRACE="60")
+    node.executable("check.d/port", "test -e /ready")
+    node.holds_the_lock()
+    assert node.run(CHECK) == 0
+    (node.root / "ready").touch()
+    assert node.run(CHECK) == 0
+    (node.root / "ready").unlink()
+    assert node.run(CHECK) != 0
+
+
+def test_the_grace_ends(node: Node) -> None:
+    node.has_settings(CHECK_GRACE="60")
+    node.executable("check.d/fails", "exit 1")
+    node.holds_the_lock()
+    long_ago = time.time() - 61
+    os.utime(node.gate, (long_ago, long_ago))
     assert node.run(CHECK) != 0
 
 

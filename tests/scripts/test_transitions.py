@@ -137,7 +137,7 @@ def test_on_fault_with_a_closed_gate_is_a_standby(node: Node, gate: Optional[str
     assert node.run("on_fault.sh") == 0
     assert node.calls("systemctl") == [ASK]
     assert node.notes() == ["backup"]
-    assert "this node stands by" in node.log()
+    assert "this node does not serve" in node.log()
 
 
 @pytest.mark.parametrize("result", FAILED)

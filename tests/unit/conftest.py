@@ -6,15 +6,17 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from crane_keepalived import cli, run, status
+from crane_keepalived import cli, lock, run, status
 from crane_keepalived.options import Options
 from crane_keepalived.prepare import SCRIPTS
+
+from .queue_node import Node
 
 CONFIG = """\
 CraneBaseDir: /var/crane
@@ -237,3 +239,22 @@ ARGUMENTS = ("--role", "master", "--interface", "ens33")
 
 def keepalived(line: str) -> str:
     return GOOD + f"  {line}\n"
+
+
+# ---- what the tests of queue-for-lock and the heartbeat share ----
+
+
+@pytest.fixture
+def nodes(tmp_path: Path) -> Iterator[Callable[..., Node]]:
+    made: list[Node] = []
+    storage = tmp_path / "shared"
+    lock.create(storage / "ha.lock", "1a2b3c4d")
+
+    def make(**settings: str) -> Node:
+        root = tmp_path / f"node{len(made) + 1}"
+        made.append(Node(root, storage, **settings))
+        return made[-1]
+
+    yield make
+    for node in made:
+        node.stop()

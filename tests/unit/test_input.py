@@ -67,10 +67,6 @@ LIKE = "write it like 192.168.1.211 or 192.168.1.211/24"
             "CraneCtldListenAddr: 192.168.1.11 is one address, and cranectld starts before the virtual one is there; "
             "set it to 0.0.0.0, every address",
         ),
-        (
-            GOOD + "CraneCtldListenPort: 70000\n",
-            "CraneCtldListenPort: 70000 is not a whole number from 1 to 65535; choose 1 to 65535",
-        ),
         # the section
         (
             GOOD.replace("Keepalived:\n", "Keepalived: on\nx:\n"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -90,6 +91,32 @@ def test_holder_and_wish_have_lines_of_their_own(path: Path) -> None:
     assert first.since == second.since
     assert lock.read_wish(path) == lock.Mark("node2", 7)
     assert lock.read_cluster_id(path) == "1a2b3c4d"
+
+
+def test_a_file_made_again_says_so_until_it_is_held(tmp_path: Path) -> None:
+    path = tmp_path / "ha.lock"
+    lock.create(path, "1a2b3c4d", again=True)
+    assert lock.was_made_again(path)
+    assert lock.read_holder(path) is None
+    lock.StorageLock(path, "1a2b3c4d").hold("node1")
+    assert not lock.was_made_again(path)
+
+
+def test_what_would_command_a_terminal_is_no_name(path: Path) -> None:
+    lock.write_wish(path, lock.Mark("\x1b[2Jnode2", 1))
+    assert lock.read_wish(path) is None
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_storage_answered(path: Path, number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> int:
+        raise OSError(number, "full")
+
+    held = lock.StorageLock(path, "1a2b3c4d")
+    monkeypatch.setattr(os, "pwrite", full)
+    held.hold("node1")
+    monkeypatch.setattr(os, "fsync", full)
+    held.hold("node1")
 
 
 def test_the_longest_host_name_keeps_the_lines_in_place(path: Path) -> None:

@@ -94,7 +94,8 @@ def test_a_running_cranectld_is_taken_over_with_one_restart_that_is_announced(no
     ("option", "value", "calls"),
     [
         ("--priority", "200", ["systemctl daemon-reload", "systemctl reload keepalived.service"]),
-        ("--hook-timeout", "9", ["systemctl daemon-reload", "systemctl restart --no-block cranectld.service"]),
+        ("--hook-timeout", "9", ["systemctl daemon-reload"]),
+        ("--storage-lease", "30", ["systemctl daemon-reload", "systemctl restart --no-block cranectld.service"]),
         ("--vip", "192.168.1.212", ["systemctl daemon-reload", "systemctl restart keepalived.service"]),
     ],
 )

@@ -250,7 +250,7 @@ def test_storage_that_hangs_is_named(node: FakeNode, monkeypatch: pytest.MonkeyP
 
 
 def test_the_other_node_made_the_lock_at_the_same_time(node: FakeNode, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lock, "create", lambda _path, _id: "0ther000")
+    monkeypatch.setattr(lock, "create", lambda _path, _id, again: "0ther000")
     before = node.files()
     done = node.setup(*FIRST)
     assert done.code == 1

@@ -31,7 +31,7 @@ class Facts:
         (root / "etc/crane-keepalived").mkdir(parents=True)
         (root / "etc/crane-keepalived/settings").write_text(
             "ROLE='backup'\nCLUSTER_ID='1a2b3c4d'\nINTERFACE='ens33'\n"
-            "ADDRESSES='10.0.0.100 fd00::100'\nLISTEN_PORT='10011'\n"
+            "ADDRESSES='10.0.0.100 fd00::100'\n"
             f"HA_LOCK='{root}/ha.lock'\nCRANECTLD_LOCK='{root}/cranectld.lock'\nALIVE_FILE='{root}/alive'\n"
             "HEARTBEAT_INTERVAL='6'\nWATCHDOG_TIMEOUT='30'\nSTOP_TIMEOUT='10'\nADDRESS_TIMEOUT='3'\n"
             "FAILBACK='no'\nFAILBACK_DELAY='60'\n"
@@ -99,6 +99,10 @@ def test_not_set_up_is_3(tmp_path: Path) -> None:
         (
             lambda f: f.unit.update(StatusText="standby, cannot take over: waits for the link of ens33"),
             "the link of ens33",
+        ),
+        (
+            lambda f: f.unit.update(StatusText="holds the storage lock, waits for /x: held by a cranectld outside"),
+            "held by a cranectld outside",
         ),
         (lambda f: f.here.add("10.0.0.100"), "10.0.0.100 is here without cranectld"),
         (lambda f: (f.serves(), f.here.remove("fd00::100")), "fd00::100 is not here"),
