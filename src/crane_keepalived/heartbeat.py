@@ -103,7 +103,7 @@ class Heartbeat:
                 self._wished_since = now
             self._wish, self._wish_changed = wish, now
             if wish and now - self._wished_since >= self._settings.failback_delay:
-                self._let_go(f"{wish.node} is well again and has the service back (Failback)")
+                self._let_go(f"{wish.node} is well again and has the service back (Failback)", why="")
 
     def _read_wish(self) -> Optional[lock.Mark]:
         try:
@@ -111,11 +111,11 @@ class Heartbeat:
         except (OSError, lock.LockError):
             return None
 
-    def _let_go(self, reason: str, how: signal.Signals = signal.SIGTERM) -> None:
-        """End cranectld, and with it this process; systemd restarts the unit, which queues again."""
+    def _let_go(self, reason: str, how: signal.Signals = signal.SIGTERM, why: str = "fault") -> None:
+        """End cranectld, and with it this process; systemd restarts the unit, which queues. ``why`` picks the hooks."""
         self._reporter.say(f"lets go of the storage lock: {reason}")
         with suppress(OSError):
-            unit.close_gate(self._daemon.root, "fault")
+            unit.close_gate(self._daemon.root, why)
         signal.pidfd_send_signal(self._daemon.pidfd, how)
         ended = select.poll()
         ended.register(self._daemon.pidfd, select.POLLIN)

@@ -57,6 +57,7 @@ def test_failback_hands_over_to_the_node_that_waits_for_it(nodes: Callable[..., 
     wait_until("the master serves", master.serves)
     assert time.monotonic() - began >= 1
     assert backup.said("has the service back (Failback)")
+    assert (backup.root / unit.GATE).read_text() == "0\n"  # no fault
 
 
 def test_without_failback_the_service_stays(nodes: Callable[..., Node]) -> None:
