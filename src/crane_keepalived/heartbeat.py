@@ -20,8 +20,8 @@ from typing import Optional
 from crane_keepalived import lock, netlink, unit
 from crane_keepalived.settings import Settings
 
-# a waiting node writes its wish once a heartbeat interval; three missed, and it is gone
-_WISH_BEATS = 3
+# a node writes its line of the lock file once in a heartbeat interval; after three missed it counts as gone
+SILENT_BEATS = 3
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class Heartbeat:
             return
         wish, now = self._read_wish(), time.monotonic()
         if wish != self._wish:
-            if now - self._wish_changed > _WISH_BEATS * self._settings.heartbeat_interval:
+            if now - self._wish_changed > SILENT_BEATS * self._settings.heartbeat_interval:
                 self._wished_since = now
             self._wish, self._wish_changed = wish, now
             if wish and now - self._wished_since >= self._settings.failback_delay:

@@ -145,6 +145,7 @@ def _watch_queue(settings: Settings, candidate: lock.StorageLock, lifeline: int,
     reporter = unit.Reporter()
     node = socket.gethostname()
     beat = 0
+    last, heard = None, time.monotonic()
     wakes = select.poll()
     wakes.register(lifeline, select.POLLHUP)
     while True:
@@ -156,9 +157,13 @@ def _watch_queue(settings: Settings, candidate: lock.StorageLock, lifeline: int,
         except (OSError, lock.LockError) as error:
             status = f"standby: waits in the queue, but {error}"
         else:
+            if holder != last:
+                last, heard = holder, time.monotonic()
             status = "standby: waits for the storage lock, held by " + (
                 f"{holder.node} since {holder.since}" if holder else "another node"
             )
+            if time.monotonic() - heard > heartbeat.SILENT_BEATS * settings.heartbeat_interval:
+                status += ", but that node is silent: its lock ends with the storage server's lease"
         if wakes.poll(0):
             return
         reporter.say(status)

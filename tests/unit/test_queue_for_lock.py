@@ -48,6 +48,29 @@ def test_the_second_waits_and_takes_over_when_the_first_is_killed(nodes: Callabl
     wait_until("the second serves", second.serves)
 
 
+def test_a_holder_that_is_heard_of_no_more_is_said_to_be_silent(nodes: Callable[..., Node]) -> None:
+    node = nodes()
+    dead = lock.StorageLock(node.storage / "ha.lock", "1a2b3c4d")
+    dead.acquire()  # as an NFS server keeps it, until the lease of a node without power is over
+    dead.hold("node9")
+    node.start()
+    wait_until("the node waits", lambda: node.said("standby: waits for the storage lock, held by node9"))
+    wait_until("it notices the silence", lambda: node.said("but that node is silent"))
+    dead.close()
+    wait_until("the node serves", node.serves)
+
+
+def test_a_holder_that_beats_is_not_silent(nodes: Callable[..., Node]) -> None:
+    first, second = nodes(), nodes()
+    first.start()
+    wait_until("the first serves", first.serves)
+    second.start()
+    wait_until("the second waits", lambda: second.said("standby: waits for the storage lock"))
+    beats = first.beats()
+    wait_until("ten beats more", lambda: first.beats() > beats + 10)
+    assert not second.said("silent")
+
+
 def test_the_heartbeat_does_not_keep_the_lock_of_a_dead_daemon(nodes: Callable[..., Node]) -> None:
     node = nodes()
     node.start()
