@@ -11,7 +11,9 @@ The keeper prints two lines once the lab is there: init's process id, and the la
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import os
+import secrets
 import select
 import signal
 import subprocess
@@ -57,14 +59,38 @@ def remove_cgroups(top: Path) -> None:
 
 
 def sweep(mount: Path) -> None:
-    """Removes what the labs of killed keepers left."""
+    """Removes what the labs of killed keepers left. A living lab, in whatever pid namespace, has its folder locked."""
     for old in mount.glob(PREFIX + "*"):
         try:
-            alive = Path(__file__).name in Path(f"/proc/{old.name[len(PREFIX) :]}/cmdline").read_text()
+            descriptor = lock(old)
         except OSError:
-            alive = False
-        if not alive:
-            remove_cgroups(old)
+            continue
+        remove_cgroups(old)
+        os.close(descriptor)
+
+
+def lock(folder: Path) -> int:
+    """Locks a folder for as long as the descriptor lives. Raises BlockingIOError when another process has it."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def make_cgroup(mount: Path) -> Path:
+    """The lab's cgroup, locked until this process ends."""
+    while True:
+        folder = mount / f"{PREFIX}{secrets.token_hex(4)}"
+        folder.mkdir()
+        try:
+            lock(folder)
+        except (FileNotFoundError, BlockingIOError):
+            continue  # a sweeper took it for an old one just now
+        if folder.exists():
+            return folder
 
 
 def become_init(cgroup: Path) -> None:
@@ -96,8 +122,7 @@ def become_init(cgroup: Path) -> None:
 def keep() -> int:
     mount = cgroup_mount()
     sweep(mount)
-    cgroup = mount / f"{PREFIX}{os.getpid()}"
-    cgroup.mkdir()
+    cgroup = make_cgroup(mount)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit(1))
     init = 0
