@@ -47,8 +47,9 @@ def queue(settings: Settings, command: list[str], root: Path) -> None:
     held = _take_turn(settings, reporter)
     node = socket.gethostname()
     if lock.was_made_again(settings.ha_lock):
-        # who still holds the lost file learns of this one at its next beat, and kills its daemon
-        seconds = 2 * settings.heartbeat_interval
+        # Who still holds the lost file learns of this one at its next beat, and kills its daemon. One that does not
+        # beat, for its storage stalls or it is letting go, is dead by then (tests/model: less can be two daemons).
+        seconds = settings.watchdog_timeout + settings.stop_timeout + settings.heartbeat_interval
         reporter.say(f"holds the storage lock, waits {seconds:g} s for a holder of the lost lock file to notice")
         time.sleep(seconds)
     held.hold(node)

@@ -1,0 +1,6 @@
+"""So that `pytest tests/model` does without PYTHONPATH."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "src"))
