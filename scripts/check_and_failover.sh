@@ -8,7 +8,7 @@ read_gate
 [ "$open" = 1 ] || exit 0
 holder_runs || exit 1
 
-passed=/run/crane-keepalived/passed
+passed=$notes/passed
 last=''
 read -r last 2>/dev/null <"$passed" || :
 
@@ -22,4 +22,4 @@ if run_folder check.d "$CHECK_TIMEOUT"; then
     exit 0
 fi
 # a daemon that no check has passed yet may still be starting
-starting && [ -n "$(find /run/crane-keepalived/gate -newermt "-$CHECK_GRACE seconds")" ]
+starting && [ -n "$(find /run/crane-keepalived.gate -newermt "-$CHECK_GRACE seconds")" ]

@@ -3,6 +3,7 @@
 # notify scripts side by side, and neither the order nor the loss of a call may do harm. Nothing here touches the storage.
 
 etc=/etc/crane-keepalived
+notes=/run/crane-keepalived
 
 # sourcing a file that is not there would end the shell, and keepalived would take that for a failed check
 [ -r "$etc/settings" ] || exit 0
@@ -10,6 +11,13 @@ etc=/etc/crane-keepalived
 . "$etc/settings"
 # an upgrade may ask for more than the last crane-ha-setup wrote
 : "${CHECK_TIMEOUT:=5}" "${CHECK_GRACE:=60}" "${HOOK_TIMEOUT:=30}"
+
+# The SELinux domain that keepalived runs us in, and by its age that keepalived runs us at all: crane-ha looks at it.
+domain=''
+{
+    read -r domain </proc/self/attr/current || : # no newline ends it; without SELinux it cannot be read
+    echo "$domain" >"$notes/domain"
+} 2>/dev/null || :
 
 log() {
     logger --tag crane-keepalived -- "$*"
@@ -19,7 +27,7 @@ log() {
 # being written: not open yet, or not any more.
 read_gate() {
     open='' pid=''
-    read -r open pid 2>/dev/null </run/crane-keepalived/gate || open='' pid=''
+    read -r open pid 2>/dev/null </run/crane-keepalived.gate || open='' pid=''
 }
 
 # Does the process that the gate names run? Stopped (T), it serves nobody; a zombie (Z) has ended, whoever did not notice.
@@ -39,10 +47,10 @@ lock_is_here() {
 }
 
 link_is_up() {
-    case "$(ip -oneline link show dev "$INTERFACE" 2>/dev/null)" in
-    *LOWER_UP*) true ;;
-    *) false ;;
-    esac
+    carrier=''
+    # of an interface that is switched off it cannot be read
+    read -r carrier 2>/dev/null <"/sys/class/net/$INTERFACE/carrier" || :
+    [ "$carrier" = 1 ]
 }
 
 # The administrator's executables in the folder $1, one after the other, none longer than $2 seconds; false if one fails.
@@ -58,7 +66,7 @@ run_folder() {
             refuse "$program"
         else
             timeout --kill-after=2 "$2" "$program" </dev/null >/dev/null 2>&1 || {
-                log "$program: failed with status $? (124: it ran longer than $2 s)"
+                log "$program: failed with status $? (124: it ran longer than $2 s; 126: it may not be run)"
                 failed=1
             }
         fi
@@ -74,12 +82,12 @@ belongs_to_root() {
         set -- "$@" "$part"
         part=${part%/*}
     done
-    [ -z "$(find "$@" -maxdepth 0 \( ! -user root -o -perm /022 \))" ]
+    [ -z "$(find "$@" -maxdepth 0 \( ! -uid 0 -o -perm /022 \))" ]
 }
 
 # Once for each boot: checks come every other second.
 refuse() {
-    said=/run/crane-keepalived/refused
+    said=$notes/refused
     grep --quiet --no-messages --line-regexp --fixed-strings -- "$1" "$said" && return
     echo "$1" >>"$said"
     log "$1: not run, for it must belong to root and be writable by root alone, and so must its folders"

@@ -29,9 +29,6 @@ def stage(root: Path, on_node: bool, files: Collection[RenderedFile]) -> None:
     try:
         for file in files:
             write(below(folder, file.path), file.content.encode(), file.mode)
-        if on_node:
-            # from 2.2.8 on keepalived drops a track_file whose folder is not there
-            run("systemd-tmpfiles", "--create", str(below(folder, TMPFILES)))
         check_configuration(folder, on_node)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -80,7 +77,7 @@ def restore_units(units: Mapping[str, UnitState], touched: Collection[str]) -> N
 
 
 def _apply(root: Path, config: HaConfig, todo: Plan, touched: list[str]) -> None:
-    relabel(change.file.path for change in todo.changes)
+    relabel((*(change.file.path for change in todo.changes), *todo.mislabelled))
     run("systemd-tmpfiles", "--create", str(TMPFILES))
     if todo.open_firewall:
         touched.append(firewall.SERVICE)

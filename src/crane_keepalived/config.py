@@ -121,7 +121,7 @@ def _wanted(role: Role, values: Mapping[str, Any], places: Mapping[str, str]) ->
         peers=values["UnicastPeers"] or (),
         failback=Failback(values["Failback"], values["FailbackDelay"]),
         lease=values["StorageLease"],
-        check=Check(values["CheckInterval"], values["CheckTimeout"], values["CheckGrace"]),
+        check=Check(values["CheckInterval"], values["CheckTimeout"], values["CheckGrace"], values["ProbeFailures"]),
         hook_timeout=values["HookTimeout"],
         places=places,
     )

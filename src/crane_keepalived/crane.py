@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
 from .errors import BadValueError, Findings
-from .keys import BY_NAME, Raw, absolute_path, text, yes_no
+from .keys import BY_NAME, Raw, absolute_path, text, whole, yes_no
 from .model import HA_LOCK_NAME
 from .yamlfile import read_mapping
 
@@ -18,6 +18,7 @@ SHARED = "CraneSharedBaseDir"
 DEFAULT_BASE_DIR = "/var/crane/"
 DEFAULT_LOCK = "cranectld/cranectld.lock"
 DEFAULT_ALIVE_FILE = "cranectld/cranectld.alive"
+DEFAULT_PORT = "10011"
 EVERY_IPV4_ADDRESS = "0.0.0.0"  # noqa: S104
 EVERY_ADDRESS = (EVERY_IPV4_ADDRESS, "::", "[::]")
 
@@ -34,6 +35,7 @@ class CraneConfig:
     cranectld_lock: PurePosixPath
     alive_file: PurePosixPath
     listen_address: str
+    port: int
     control_machine: str
     ours: Mapping[str, Raw]
 
@@ -65,6 +67,7 @@ def read(path: Path, findings: Findings) -> CraneConfig:
         cranectld_lock=shared / top.value("CraneCtldMutexFilePath", _lock_file, DEFAULT_LOCK),
         alive_file=base_dir / shared_section.value("CraneCtldAliveFile", _file, DEFAULT_ALIVE_FILE),
         listen_address=top.value("CraneCtldListenAddr", _every_address, EVERY_IPV4_ADDRESS),
+        port=top.value("CraneCtldListenPort", whole(1, 65535), DEFAULT_PORT),
         control_machine=top.value("ControlMachine", lambda raw: text(raw) if raw else "", ""),
         ours=our_keys(shared_section.keys, shared_section.place(""), findings, foreign="Crane"),
     )

@@ -40,5 +40,5 @@ def portable(text: str, folder: Path) -> str:
     """The same configuration for a machine that lacks its interface, its scripts and its gate, and for any user."""
     text = re.sub(r'"/usr/libexec/crane-keepalived/[^"]*"', '"/bin/true"', text)
     text = text.replace("script_user root", f"script_user {pwd.getpwuid(os.geteuid()).pw_name}")
-    text = text.replace("file /run/crane-keepalived/gate", f"file {folder}/gate")
+    text = text.replace("file /run/crane-keepalived.gate", f"file {folder}/gate")
     return text.replace("global_defs {\n", "global_defs {\n    dynamic_interfaces\n", 1)

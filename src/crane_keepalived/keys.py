@@ -169,6 +169,7 @@ KEYS = (
     Key("CheckInterval", "--check-interval", seconds(1, 60), "between checks of the active node", "SECONDS", "2"),
     Key("CheckTimeout", "--check-timeout", seconds(1, 60), "for each executable in check.d", "SECONDS", "5"),
     Key("CheckGrace", "--check-grace", seconds(0, 3600), "for cranectld to start, before a check", "SECONDS", "60"),
+    Key("ProbeFailures", "--probe-failures", whole(0, 100), "unanswered, cranectld hangs (0: do not ask)", "N", "3"),
     Key("HookTimeout", "--hook-timeout", seconds(1, 600), "for each hook", "SECONDS", "30"),
 )
 BY_NAME: Mapping[str, Key] = {key.name: key for key in KEYS}

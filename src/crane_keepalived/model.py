@@ -14,6 +14,9 @@ IpAddress = Union[IPv4Address, IPv6Address]
 IpInterface = Union[IPv4Interface, IPv6Interface]
 
 LIBEXEC = Path("/usr/libexec/crane-keepalived")
+SCRIPTS = tuple(LIBEXEC / name for name in ("check_and_failover.sh", "on_master.sh", "on_backup.sh", "on_fault.sh"))
+# the SELinux context in which a script of keepalived's last ran; as old as that run
+NOTE = Path("/run/crane-keepalived/domain")
 CONFIG = Path("/etc/crane/config.yaml")
 KEEPALIVED_CONF = Path("/etc/keepalived/keepalived.conf")
 SETTINGS = Path("/etc/crane-keepalived/settings")
@@ -21,6 +24,7 @@ NODE_FILE = Path("/etc/crane-keepalived/node.yaml")
 DROP_IN = "50-crane-keepalived.conf"
 CRANECTLD_DROP_IN = Path("/etc/systemd/system/cranectld.service.d", DROP_IN)
 KEEPALIVED_DROP_IN = Path("/etc/systemd/system/keepalived.service.d", DROP_IN)
+GATE_DROP_IN = Path("/etc/systemd/system/crane-keepalived-gate.service.d", DROP_IN)
 TMPFILES = Path("/etc/tmpfiles.d/crane-keepalived.conf")
 HA_LOCK_NAME = "ha.lock"
 # how each file that we render begins: a keepalived.conf without it is somebody else's
@@ -120,11 +124,25 @@ class Failback:
 
 @dataclass(frozen=True)
 class Check:
-    """How often (seconds) the active node is checked, how long each check may take, and how long cranectld to start."""
+    """How often (seconds) the active node is checked, how long each check may take, and how long cranectld to start.
+
+    ``probe_failures``: how many connections in a row cranectld may leave waiting; 0: its port is not asked.
+    """
 
     interval: int
     timeout: int
     grace: int
+    probe_failures: int
+
+    @property
+    def script_timeout(self) -> int:
+        """Seconds after which keepalived ends the whole check: ten of the administrator's own, each at its limit."""
+        return 10 * (self.timeout + 2)
+
+    @property
+    def silence(self) -> int:
+        """Seconds without a new check after which keepalived does not run it at all."""
+        return self.interval + self.script_timeout + 5
 
 
 @dataclass(frozen=True)
@@ -147,6 +165,7 @@ class HaConfig:
     check: Check
     hook_timeout: int
     daemon: Daemon
+    port: int
 
 
 @dataclass(frozen=True)

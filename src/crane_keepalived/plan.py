@@ -63,6 +63,7 @@ class Plan:
     """All that is to be done. Empty verbs: nothing to do for that unit."""
 
     changes: tuple[Change, ...]
+    mislabelled: tuple[Path, ...]
     make_lock: bool
     open_firewall: bool
     reload_systemd: bool
@@ -74,7 +75,7 @@ class Plan:
     @property
     def nothing(self) -> bool:
         """Is everything as it is to be?"""
-        files = self.changes or self.make_lock
+        files = self.changes or self.mislabelled or self.make_lock
         return not (
             files or self.open_firewall or self.reload_systemd or self.enable or self.keepalived or self.cranectld
         )
@@ -85,6 +86,8 @@ class Plan:
             yield "the keepalived.conf that is here is not ours: it will be kept"
             if self.keepalived == "restart":
                 yield "should the other node run one like it: stop keepalived there first, or it takes the address"
+        for path in self.mislabelled:
+            yield f"{path} will get its SELinux label again"
         if self.make_lock:
             yield "the lock file will be made on the shared storage"
         if self.open_firewall:
@@ -110,14 +113,20 @@ def changes(root: Path, files: Sequence[RenderedFile]) -> tuple[Change, ...]:
 
 
 def make(
-    root: Path, found: tuple[Change, ...], states: Mapping[str, UnitState], lock_missing: bool, serving: bool
+    root: Path,
+    found: tuple[Change, ...],
+    states: Mapping[str, UnitState],
+    *,
+    mislabelled: tuple[Path, ...],
+    lock_missing: bool,
+    serving: bool,
 ) -> Plan:
     """Decide what follows from the changes. Without states, in a folder, nothing does.
 
     ``serving``: cranectld itself runs here, not just its wait in the queue.
     """
     if not states:
-        return Plan(found, False, False, False, (), "", "", False)
+        return Plan(found, (), False, False, False, (), "", "", False)
     changed = {change.file.path for change in found}
     unfinished = below(root, PENDING).exists()
     keepalived, cranectld = states[KEEPALIVED], states[CRANECTLD]
@@ -135,6 +144,7 @@ def make(
         queue = "restart"
     return Plan(
         changes=found,
+        mislabelled=mislabelled,
         make_lock=lock_missing,
         open_firewall=states[firewall.SERVICE].active and not firewall.is_open(root),
         reload_systemd=bool(found) or keepalived.outdated or cranectld.outdated,

@@ -14,15 +14,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Optional
 
-from . import config, crane, network, storage, systemd
+from . import config, crane, network, selinux, storage, systemd
 from .errors import Findings, ProgramError
 from .files import below, insecure_parts
 from .keys import KEYS, Raw
-from .model import CONFIG, LIBEXEC, NODE_FILE, Daemon, HaConfig, RenderedFile, Role, StorageLock, Vrrp
+from .model import CONFIG, NODE_FILE, SCRIPTS, Daemon, HaConfig, RenderedFile, Role, StorageLock, Vrrp
 from .options import Options
 from .render import render
 
-SCRIPTS = tuple(LIBEXEC / name for name in ("check_and_failover.sh", "on_master.sh", "on_backup.sh", "on_fault.sh"))
 HOOK_FOLDERS = tuple(Path("/etc/crane-keepalived", name) for name in ("check.d", "master.d", "backup.d", "fault.d"))
 PASSWORD = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._+=:,/-")
 
@@ -69,6 +68,9 @@ def prepare(options: Options, findings: Findings) -> Prepared:
     _check_security(root, options.on_node, findings)
     if options.on_node:
         _check_config_read(path, daemon, findings)
+        unit = systemd.find_unit(root, systemd.CRANECTLD)
+        if unit:
+            selinux.check(unit, findings)
     if options.on_node and file.control_machine and wanted.addresses:
         network.check_control_machine(file.control_machine, f"{path}: ControlMachine", wanted.addresses, findings)
     findings.settle()
@@ -92,6 +94,7 @@ def prepare(options: Options, findings: Findings) -> Prepared:
         check=wanted.check,
         hook_timeout=wanted.hook_timeout,
         daemon=daemon,
+        port=file.port,
     )
     # --config beside --root names a file of this machine, not of the folder: nothing to remember there
     config_path = path if options.config and options.on_node else remembered.config

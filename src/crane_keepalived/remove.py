@@ -9,6 +9,7 @@ from pathlib import Path
 from . import firewall, generations, session, settings, unit
 from .commit import restore_units
 from .files import below
+from .model import NOTE
 from .options import Options
 from .run import run
 from .selinux import relabel
@@ -45,7 +46,8 @@ def _undo(options: Options, before: generations.Generation) -> None:
     before.restore()
     relabel(path for path in (Path(entry["path"]) for entry in before.files) if path.exists())
     firewall.close_vrrp(options.root)
-    shutil.rmtree((options.root / unit.GATE).parent, ignore_errors=True)
+    (options.root / unit.GATE).unlink(missing_ok=True)
+    shutil.rmtree(below(options.root, NOTE).parent, ignore_errors=True)
     restore_units(before.units, before.units)
 
 

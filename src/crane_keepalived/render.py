@@ -8,6 +8,7 @@ import jinja2
 
 from .model import (
     CRANECTLD_DROP_IN,
+    GATE_DROP_IN,
     KEEPALIVED_CONF,
     KEEPALIVED_DROP_IN,
     NODE_FILE,
@@ -40,6 +41,7 @@ def render(config: HaConfig, remembered: str) -> tuple[RenderedFile, ...]:
         RenderedFile(NODE_FILE, 0o644, remembered),
         RenderedFile(CRANECTLD_DROP_IN, 0o644, text("cranectld.conf.j2")),
         RenderedFile(KEEPALIVED_DROP_IN, 0o644, text("keepalived-unit.conf.j2")),
+        RenderedFile(GATE_DROP_IN, 0o644, text("gate-unit.conf.j2")),
         RenderedFile(TMPFILES, 0o644, text("tmpfiles.conf.j2")),
     )
 

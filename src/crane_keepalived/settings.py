@@ -8,6 +8,9 @@ from pathlib import Path
 
 PATH = Path("etc/crane-keepalived/settings")
 
+# What settings written by an older package lack: an upgrade must not keep cranectld from starting.
+_LATER = {"CHECK_SILENCE": "77", "LISTEN_PORT": "0", "PROBE_INTERVAL": "2", "PROBE_FAILURES": "0"}
+
 
 class SettingsError(Exception):
     """The settings file cannot be read; the message names the file and what to run."""
@@ -30,6 +33,10 @@ class Settings:
     address_timeout: float
     failback: bool
     failback_delay: float
+    check_silence: float
+    listen_port: int
+    probe_interval: float
+    probe_failures: int
 
 
 def load(root: Path = Path("/")) -> Settings:
@@ -37,7 +44,7 @@ def load(root: Path = Path("/")) -> Settings:
     path = root / PATH
     lines = (line.partition("=") for line in path.read_text().splitlines() if line and not line.startswith("#"))
     try:
-        value = {key: " ".join(shlex.split(quoted)) for key, _, quoted in lines}
+        value = {**_LATER, **{key: " ".join(shlex.split(quoted)) for key, _, quoted in lines}}
         return Settings(
             role=value["ROLE"],
             cluster_id=value["CLUSTER_ID"],
@@ -52,6 +59,10 @@ def load(root: Path = Path("/")) -> Settings:
             address_timeout=float(value["ADDRESS_TIMEOUT"]),
             failback=value["FAILBACK"] == "yes",
             failback_delay=float(value["FAILBACK_DELAY"]),
+            check_silence=float(value["CHECK_SILENCE"]),
+            listen_port=int(value["LISTEN_PORT"]),
+            probe_interval=float(value["PROBE_INTERVAL"]),
+            probe_failures=int(value["PROBE_FAILURES"]),
         )
     except (KeyError, ValueError) as error:
         raise SettingsError(f"{path}: {error} is missing or wrong; run crane-ha-setup again") from None

@@ -6,7 +6,7 @@ import sys
 import time
 from pathlib import Path
 
-from . import firewall, plan, session, status, systemd
+from . import firewall, plan, selinux, session, status, systemd
 from .commit import commit, stage
 from .errors import Findings, HaError, ProgramError
 from .files import below
@@ -31,7 +31,15 @@ def setup(options: Options, findings: Findings) -> None:
     for warning in findings.warnings:
         print(f"crane-ha-setup: warning: {warning}", file=sys.stderr, flush=True)
     changes = plan.changes(options.root, prepared.files)
-    todo = plan.make(options.root, changes, states, prepared.lock_missing, _serves(options.root, states))
+    todo = plan.make(
+        options.root,
+        changes,
+        states,
+        mislabelled=_mislabelled(options.root) if states else (),
+        lock_missing=prepared.lock_missing,
+        serving=_serves(options.root, states),
+    )
+    started = 0.0
     if todo.nothing:
         print("unchanged: all is as asked")
     else:
@@ -40,6 +48,7 @@ def setup(options: Options, findings: Findings) -> None:
             print("dry run: nothing was changed")
             return
         session.confirm(options)
+        started = time.time()
         with session.alone(options.root):
             stage(options.root, options.on_node, prepared.files)
             before = commit(options.root, prepared.config, prepared.files, todo, states, again=options.create_lock)
@@ -47,7 +56,7 @@ def setup(options: Options, findings: Findings) -> None:
             if change.replaces_foreign:
                 print(f"the former {change.file.path} is kept in {before.copy_of(change.file.path)}")
     if options.on_node:
-        _tell(options.root, prepared, 0 if todo.nothing else SETTLE_LIMIT)
+        _tell(options.root, prepared, started)
     elif not todo.nothing:
         print("written; nothing was enabled or started")
 
@@ -69,6 +78,11 @@ def _serves(root: Path, states: dict[str, UnitState]) -> bool:
     return running and (not below(root, CRANECTLD_DROP_IN).exists() or gate_holder(root) is not None)
 
 
+def _mislabelled(root: Path) -> tuple[Path, ...]:
+    unit = systemd.find_unit(root, CRANECTLD)
+    return selinux.mislabelled(root, unit) if unit else ()
+
+
 def _show(prepared: Prepared, todo: Plan) -> None:
     for change in todo.changes:
         print(change.diff())
@@ -77,8 +91,10 @@ def _show(prepared: Prepared, todo: Plan) -> None:
         print(step)
 
 
-def _tell(root: Path, prepared: Prepared, limit: float) -> None:
-    """Wait until the node has settled, and say in two lines what it is and what the other node needs."""
+def _tell(root: Path, prepared: Prepared, started: float) -> None:
+    """Wait until the node has settled after a set-up that began at ``started`` (seconds since 1970; 0: there was none),
+    and say in two lines what it is and what the other node needs."""
+    limit = SETTLE_LIMIT if started else 0
     deadline = time.monotonic() + limit
     seen, calm = status.observe(root), 0
     # twice: a unit that has just started has not yet found out what it is
@@ -88,7 +104,7 @@ def _tell(root: Path, prepared: Prepared, limit: float) -> None:
             what = f"all is written and started, but after {limit:g} s {seen.node} is {seen.state}: {trouble}"
             raise HaError(what, "see crane-ha status, and journalctl -u keepalived -u cranectld")
         time.sleep(0.3)
-        seen = status.observe(root)
+        seen = status.observe(root, started)
         calm = calm + 1 if seen.settled else 0
     print(_sentence(seen, prepared))
     print(f"On the other node run:  {prepared.other_line}")

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
 
-from crane_keepalived import lock, netlink, run, settings, systemd, unit
+from crane_keepalived import lock, netlink, run, selinux, settings, systemd, unit
 from crane_keepalived.errors import HaError
+from crane_keepalived.files import below
+from crane_keepalived.model import NOTE, SCRIPTS
 
 # storage that does not answer within this many seconds is reported, not waited for
 STORAGE_TIMEOUT = 2.0
@@ -33,8 +36,11 @@ class NodeStatus:
         return self.state in (ACTIVE, STANDBY) and not self.troubles
 
 
-def observe(root: Path = Path("/")) -> NodeStatus:
-    """Look at this node. Raises SettingsError when its settings are broken, HaError when systemd does not answer."""
+def observe(root: Path = Path("/"), since: float = 0.0) -> NodeStatus:
+    """Look at this node. ``since``: from when on (seconds since 1970) keepalived is to have run a check.
+
+    Raises SettingsError when its settings are broken, HaError when systemd does not answer.
+    """
     node = socket.gethostname()
     try:
         known = settings.load(root)
@@ -60,7 +66,10 @@ def observe(root: Path = Path("/")) -> NodeStatus:
             ("lock", holder),
             ("alive file", alive),
         ),
-        tuple(_troubles(known, state, here, daemon, keepalived)),
+        (
+            *_troubles(known, state, here, daemon, keepalived),
+            *_script_troubles(root, known, since, keepalived),
+        ),
     )
 
 
@@ -110,6 +119,19 @@ def _troubles(
     elif state == ACTIVE and len(here) < len(known.addresses):
         troubles.append(f"{' '.join(set(known.addresses) - set(here))} is not here: journalctl -u keepalived")
     return troubles
+
+
+def _script_troubles(root: Path, known: settings.Settings, since: float, keepalived: str) -> Iterator[str]:
+    """A script that may not run, or not do its work, is silent until the day it is needed."""
+    found = systemd.find_unit(root, systemd.CRANECTLD)
+    if found:
+        yield from selinux.troubles(root, found)
+    try:
+        ran = below(root, NOTE).stat().st_mtime
+    except OSError:
+        ran = 0.0
+    if keepalived == "active" and ran < max(since, time.time() - known.check_silence):
+        yield f"keepalived does not run {SCRIPTS[0]}: journalctl -u keepalived"
 
 
 def _address_line(known: settings.Settings, here: list[str]) -> str:

@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Optional, Union
 
-GATE = Path("run/crane-keepalived/gate")
+GATE = Path("run/crane-keepalived.gate")
 
 # seconds; well below every heartbeat interval
 _SYSTEMD_TIMEOUT = 0.2

@@ -146,7 +146,8 @@ inline order(i, what) {
 
 proctype Unit(byte i) {
 	do
-	:: d_step { unit[i] == RESTING && awake(i) && timer[i] == 0 -> unit[i] = LOOKING; gate[i] = 0 }
+	:: d_step { unit[i] == RESTING && awake(i) && timer[i] == 0 -> unit[i] = LOOKING; gate[i] = 0;
+		address[i] = (frozen[i] -> 0 : address[i]) }    /* the gate's service; one that runs has given it up */
 	:: d_step { unit[i] == LOOKING && link[i] && ka[i] >= FAULT && reaches(i) && sees(i) != NONE ->
 		unit[i] = QUEUED; mine[i] = sees(i) }
 	:: d_step { unit[i] == QUEUED && reaches(i) && server == 0 && ha[mine[i]] == FREE ->

@@ -208,7 +208,7 @@ def test_a_name_believed_for_30_s_is_noticed_too_late(tmp_path: Path) -> None:
     assert "crane-ha-setup --create-lock" in counterexample(tmp_path, "ONE", "WIPE", 1, NAMES=30)
 
 
-def test_a_keepalived_that_hangs_keeps_the_address(tmp_path: Path) -> None:
+def test_a_keepalived_that_hangs_keeps_the_address_until_the_unit_starts_again(tmp_path: Path) -> None:
     assert "FROZEN" in counterexample(tmp_path, "TOGETHER", "FROZEN CRASH", 2, WITHOUT="EXCUSED")
 
 

@@ -11,12 +11,14 @@ import rpm
 from packages import TREE
 
 LIBEXEC = "/usr/libexec/crane-keepalived"
+PP = "/usr/share/selinux/packages/targeted/crane_keepalived.pp.bz2"
 MODULES = "/usr/share/crane-keepalived/crane_keepalived"
 GHOSTS = {
     "/etc/crane-keepalived/node.yaml",
     "/etc/crane-keepalived/settings",
     "/etc/systemd/system/cranectld.service.d/50-crane-keepalived.conf",
     "/etc/systemd/system/keepalived.service.d/50-crane-keepalived.conf",
+    "/etc/systemd/system/crane-keepalived-gate.service.d/50-crane-keepalived.conf",
     "/etc/tmpfiles.d/crane-keepalived.conf",
 }
 
@@ -75,7 +77,7 @@ def test_requires_what_its_scripts_run(main: Any) -> None:
 
 
 def test_selinux_package_requires_the_tools_of_its_scriptlets(selinux: Any) -> None:
-    assert {"policycoreutils", "policycoreutils-python-utils"} <= requires(selinux)
+    assert {"policycoreutils", "libselinux-utils", "selinux-policy", "coreutils"} <= requires(selinux)
 
 
 def test_build_needs_hold_in_every_build_root_of_the_red_hat_family(source: Any) -> None:
@@ -170,13 +172,28 @@ def test_upgrade_restarts_nothing(main: Any) -> None:
     assert main["posttrans"].rstrip().endswith("\n:")
 
 
+def test_the_gate_has_a_service_that_nobody_enables(main: Any) -> None:
+    unit = (TREE / "systemd/crane-keepalived-gate.service").read_text()
+    assert stat.S_IMODE(files(main)["/usr/lib/systemd/system/crane-keepalived-gate.service"].mode) == 0o644
+    assert "[Install]" not in unit
+    assert "ExecStart=/usr/bin/systemd-tmpfiles --create /etc/tmpfiles.d/crane-keepalived.conf\n" in unit
+
+
 def test_selinux_scriptlets_load_relabel_and_verify(selinux: Any) -> None:
-    assert "semodule" in selinux["postin"]
-    assert "crane_keepalived.pp.bz2" in selinux["postin"]
-    assert "semodule" in selinux["postun"]
-    assert "restorecon" in selinux["postun"]
+    install = f"semodule -n -X 200 -i {PP}"
+    assert f"if ! {install}; then" in selinux["postin"]
+    assert f"run: semodule -X 200 -i {PP}" in selinux["postin"]
+    assert "semodule -n -X 200 -r crane_keepalived ||" in selinux["postun"]
+    assert "restorecon -R -i " in selinux["postun"]
+    assert "restorecon -R -i /usr/libexec/crane-keepalived /etc/crane-keepalived " in selinux["posttrans"]
     assert re.search(r"crane_keepalived_exec_t.*>/sys/fs/selinux/context", selinux["posttrans"])
-    assert "semodule -X 200 -i /usr/share/selinux/packages/targeted/" in selinux["posttrans"]
+    assert f"run: semodule -X 200 -i {PP}" in selinux["posttrans"]
+
+
+def test_no_scriptlet_stops_a_transaction(main: Any, selinux: Any) -> None:
+    for header in (main, selinux):
+        for when in ("prein", "postin", "preun", "postun", "posttrans"):
+            assert not header[when] or header[when].rstrip().endswith("\n:"), when
 
 
 @pytest.mark.parametrize("package", ["main", "selinux", "source"])

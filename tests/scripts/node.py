@@ -23,7 +23,7 @@ DEADLINE = 20.0  # seconds; every limit in the tests is far below it
 
 # what systemd gives a unit
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin"
-FAKES = ("systemctl", "logger", "ip", "note")
+FAKES = ("systemctl", "logger", "note")
 
 Call = tuple[str, ...]
 RESTART: Call = ("systemctl", "--no-block", "try-restart", "cranectld.service")
@@ -38,8 +38,6 @@ _SETTINGS = {
     "CHECK_GRACE": "0",
     "HOOK_TIMEOUT": "10",
 }
-
-_LINK = "2: ens33: <{flags}> mtu 1500 qdisc noqueue state {state} mode DEFAULT group default qlen 1000\n"
 
 _CONFINED = """
 root=$1
@@ -74,7 +72,17 @@ class Node:
     def _build(self, shell: Path) -> None:
         root = self.root
         root.chmod(0o755)
-        for folder in ("bin", "dev", "fake", "host", "proc", "run/crane-keepalived", "usr/local/bin", LIBEXEC):
+        for folder in (
+            "bin",
+            "dev",
+            "fake",
+            "host",
+            "proc",
+            "run/crane-keepalived",
+            "sys/class/net/ens33",
+            "usr/local/bin",
+            LIBEXEC,
+        ):
             (root / folder).mkdir(parents=True)
         for name in ("bin", "sbin", "lib", "lib64"):
             (root / "usr" / name).symlink_to(f"/host/{name}")
@@ -116,11 +124,15 @@ class Node:
 
     def link_is_up(self) -> None:
         """The cable is plugged in."""
-        self.answers("ip -oneline", _LINK.format(flags="BROADCAST,MULTICAST,UP,LOWER_UP", state="UP"))
+        (self.root / "sys/class/net/ens33/carrier").write_text("1\n")
 
     def link_is_down(self) -> None:
         """The cable is pulled."""
-        self.answers("ip -oneline", _LINK.format(flags="NO-CARRIER,BROADCAST,MULTICAST,UP", state="DOWN"))
+        (self.root / "sys/class/net/ens33/carrier").write_text("0\n")
+
+    def link_is_off(self) -> None:
+        """The interface is switched off: its carrier cannot be read."""
+        (self.root / "sys/class/net/ens33/carrier").unlink()
 
     def systemd_says(self, result: str) -> None:
         """``Result=`` of cranectld.service: how its last run ended."""

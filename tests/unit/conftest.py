@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from crane_keepalived import cli, lock, run, status
+from crane_keepalived.model import SCRIPTS
 from crane_keepalived.options import Options
-from crane_keepalived.prepare import SCRIPTS
 
 from .queue_node import Node
 
@@ -53,7 +53,8 @@ FAKES = {
     "ip": "cat addresses\n",
     "keepalived": 'grep -q auth_pass.BAD "$3" && { echo "(line 7) nonsense"; exit 4; }\nexit 0\n',
     "systemd-tmpfiles": "",
-    "selinuxenabled": "[ -e selinux ]\n",
+    "getenforce": "cat selinux 2>/dev/null || echo Disabled\n",
+    "matchpathcon": "echo system_u:object_r:$(cat unit_label 2>/dev/null || echo cranectld_unit_file_t):s0\n",
     "restorecon": "",
     "firewall-cmd": """\
 case "$*" in
@@ -98,7 +99,7 @@ class FakeNode:
     def calls(self, program: str = "") -> list[str]:
         """The command lines since crane-ha-setup was called, but those that only look."""
         lines = (self.state / "calls").read_text().splitlines()
-        looks = ("systemctl show", "ip ", "selinuxenabled", "firewall-cmd --state", "firewall-cmd --get")
+        looks = ("systemctl show", "ip ", "getenforce", "matchpathcon", "firewall-cmd --state", "firewall-cmd --get")
         return [line for line in lines if line.startswith(program) and not line.startswith(looks)]
 
     def set_unit(self, unit: str, *, active: bool = False, enabled: bool = False) -> None:
@@ -175,7 +176,7 @@ def node(
     for script in SCRIPTS:
         made.write(str(script), "#!/bin/sh\n", 0o755)
     monkeypatch.setattr(Options, "on_node", True)
-    monkeypatch.setattr(status, "observe", lambda _root: seen())
+    monkeypatch.setattr(status, "observe", lambda _root, _since=0.0: seen())
     monkeypatch.setattr("time.sleep", lambda _seconds: None)
     yield made
     shutil.rmtree(shared)
@@ -216,6 +217,7 @@ OURS = {
     "crane-keepalived/node.yaml",
     "systemd/system/cranectld.service.d/50-crane-keepalived.conf",
     "systemd/system/keepalived.service.d/50-crane-keepalived.conf",
+    "systemd/system/crane-keepalived-gate.service.d/50-crane-keepalived.conf",
     "tmpfiles.d/crane-keepalived.conf",
 }
 GENERATIONS = "var/lib/crane-keepalived/generations"

@@ -19,7 +19,6 @@ def test_first_set_up_writes_makes_the_lock_and_starts(node: FakeNode) -> None:
     assert lock_file(node).owner() == "nobody"
     cluster_id = lock.read_cluster_id(lock_file(node))
     assert node.calls() == [
-        f"systemd-tmpfiles --create {node.root}/var/lib/crane-keepalived/stage/etc/tmpfiles.d/crane-keepalived.conf",
         f"keepalived -t -f {node.root}/var/lib/crane-keepalived/stage/etc/keepalived/keepalived.conf",
         "systemd-tmpfiles --create /etc/tmpfiles.d/crane-keepalived.conf",
         "systemctl daemon-reload",

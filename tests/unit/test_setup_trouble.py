@@ -36,7 +36,9 @@ def test_a_failure_after_the_rename_puts_everything_back(node: FakeNode, failing
 
 def test_a_node_that_does_not_settle_keeps_its_files(node: FakeNode, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(setup, "SETTLE_LIMIT", 0.01)
-    monkeypatch.setattr(status, "observe", lambda _root: seen(status.TAKING_OVER, "the address is not here yet"))
+    monkeypatch.setattr(
+        status, "observe", lambda _root, _since=0.0: seen(status.TAKING_OVER, "the address is not here yet")
+    )
     done = node.setup(*FIRST)
     assert done.code == 1
     assert done.errors == [
@@ -47,7 +49,7 @@ def test_a_node_that_does_not_settle_keeps_its_files(node: FakeNode, monkeypatch
 
 
 def test_standby_says_who_holds_the_lock(node: FakeNode, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(status, "observe", lambda _root: seen(status.STANDBY))
+    monkeypatch.setattr(status, "observe", lambda _root, _since=0.0: seen(status.STANDBY))
     done = node.setup(*FIRST)
     assert "\nnode1 is standby: cranectld waits here for the storage lock, held by node2\n" in done.out
 
@@ -69,13 +71,6 @@ def test_firewalld_is_told_and_told_again_at_the_end(node: FakeNode) -> None:
         'firewall-cmd --permanent --zone=trusted --remove-rich-rule=rule protocol value="vrrp" accept',
         'firewall-cmd --zone=trusted --remove-rich-rule=rule protocol value="vrrp" accept',
     ]
-
-
-def test_selinux_labels_what_was_written(node: FakeNode) -> None:
-    (node.state / "selinux").touch()
-    node.setup(*FIRST)
-    (call,) = node.calls("restorecon")
-    assert {path.removeprefix("/etc/") for path in call.split()[2:]} == OURS
 
 
 def test_generations_keep_the_first_and_ten_more(node: FakeNode) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,7 @@ class Facts:
         self.keepalived = "active"
         self.here: set[str] = set()
         (root / "run/crane-keepalived").mkdir(parents=True)
+        (root / "run/crane-keepalived/domain").touch()
         (root / "etc/crane-keepalived").mkdir(parents=True)
         (root / "etc/crane-keepalived/settings").write_text(
             "ROLE='backup'\nCLUSTER_ID='1a2b3c4d'\nINTERFACE='ens33'\n"
@@ -122,3 +124,18 @@ def test_storage_that_does_not_answer_is_said_and_not_waited_for(facts: Facts, m
 
     monkeypatch.setattr(run, "as_user", hang)
     assert "cannot be read: no answer in 2 s" in status.report(facts.root)[0]
+
+
+def test_a_check_that_keepalived_does_not_run_is_told(facts: Facts) -> None:
+    note = facts.root / "run/crane-keepalived/domain"
+    now = note.stat().st_mtime
+    (told,) = status.observe(facts.root, since=now + 1).troubles
+    assert (
+        told == "keepalived does not run /usr/libexec/crane-keepalived/check_and_failover.sh: journalctl -u keepalived"
+    )
+    os.utime(note, (now - 70, now - 70))
+    assert status.observe(facts.root).troubles == ()
+    os.utime(note, (now - 80, now - 80))
+    assert len(status.observe(facts.root).troubles) == 1
+    note.unlink()
+    assert len(status.observe(facts.root).troubles) == 1
