@@ -1,4 +1,5 @@
-"""The storage heartbeat: lives beside cranectld in its unit, makes it let go where storage, link or address are lost.
+"""The storage heartbeat lives beside cranectld in its unit, and makes it let go where storage, link or address are
+lost, or where the daemon itself hangs.
 
 It writes through the very descriptor that holds the lock, and pings systemd's watchdog only when that write has reached
 the storage. An NFSv4 server frees a silent client's lock when the lease ends, so the daemon must be dead by then: the
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Optional
 
 from crane_keepalived import lock, netlink, unit
+from crane_keepalived.probe import Probe
 from crane_keepalived.settings import Settings
 
 # a node writes its line of the lock file once in a heartbeat interval; after three missed it counts as gone
@@ -44,6 +46,7 @@ class Heartbeat:
         self._complaint = ""
         self._address_here = False
         self._address_seen = time.monotonic()
+        self._probe = Probe(settings.listen_port)
         self._wish = self._read_wish()
         self._wished_since, self._wish_changed = 0.0, float("-inf")
 
@@ -80,6 +83,19 @@ class Heartbeat:
             self._let_go(f"{address} did not come to {interface} within {self._settings.address_timeout:g} s")
         self._reporter.say(self._status())
         return float("inf") if self._address_here else give_up
+
+    def ask_port(self) -> None:
+        """A daemon that hangs keeps its lock and its port, and who connects waits for ever: let another node serve."""
+        if not self._settings.probe_failures:
+            return
+        try:
+            self._probe.ask()
+        except OSError as error:  # no descriptor left, say: nothing is known of the daemon then
+            print(f"heartbeat: port {self._settings.listen_port}: {error}", flush=True)
+        if self._probe.failures >= self._settings.probe_failures:
+            waited = self._probe.failures * self._settings.probe_interval
+            reason = f"cranectld has taken in nobody at port {self._settings.listen_port} for {waited:g} s"
+            self._let_go(reason, signal.SIGKILL)
 
     def _status(self) -> str:
         if self._complaint:
@@ -141,13 +157,16 @@ def run(held: lock.StorageLock, settings: Settings, daemon: Daemon) -> None:
     wakes = select.poll()
     wakes.register(daemon.pidfd, select.POLLIN)
     wakes.register(changes.fileno(), select.POLLIN)
-    next_beat = 0.0
+    next_beat = next_question = 0.0
     while True:
         if time.monotonic() >= next_beat:
             next_beat = time.monotonic() + settings.heartbeat_interval
             heart.beat()
+        if time.monotonic() >= next_question:
+            next_question = time.monotonic() + settings.probe_interval
+            heart.ask_port()
         next_look = heart.look_at_network()
-        ready = [descriptor for descriptor, _ in wakes.poll(_until(min(next_beat, next_look)))]
+        ready = [descriptor for descriptor, _ in wakes.poll(_until(min(next_beat, next_question, next_look)))]
         if daemon.pidfd in ready:
             return
         changes.drain()

@@ -1,0 +1,99 @@
+"""The question at cranectld's port: who takes a connection in lives, who leaves it in the kernel's queue hangs."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+
+import pytest
+
+from crane_keepalived.probe import Probe
+
+
+@pytest.fixture(params=["0.0.0.0", "::"])
+def server(request: pytest.FixtureRequest) -> Iterator[socket.socket]:
+    """A port on every address, as cranectld opens it; who accepts is the test."""
+    family = socket.AF_INET6 if ":" in request.param else socket.AF_INET
+    with socket.socket(family) as listening:
+        if family == socket.AF_INET6:
+            listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        listening.bind((request.param, 0))
+        listening.listen(4)
+        listening.settimeout(5)
+        yield listening
+
+
+@pytest.fixture
+def probe(server: socket.socket) -> Probe:
+    return Probe(server.getsockname()[1])
+
+
+def answered(probe: Probe, server: socket.socket, last_words: bytes = b"") -> None:
+    """One question that is taken in, and answered or not."""
+    probe.ask()
+    with server.accept()[0] as client:
+        client.sendall(last_words)
+        probe.ask()
+    server.accept()[0].close()
+
+
+def take_in_all(server: socket.socket) -> None:
+    server.settimeout(0.3)
+    with suppress(socket.timeout):
+        while True:
+            server.accept()[0].close()
+    server.settimeout(5)
+
+
+@pytest.mark.parametrize("words", [b"", b"node1 1\n"])
+def test_who_takes_in_and_says_nothing_lives(probe: Probe, server: socket.socket, words: bytes) -> None:
+    for _ in range(3):
+        answered(probe, server, words)
+    assert probe.failures == 0
+
+
+def test_who_leaves_us_waiting_hangs_and_is_forgiven_when_he_does_not(probe: Probe, server: socket.socket) -> None:
+    answered(probe, server)
+    probe.ask()  # the last one was closed: an answer
+    for count in (1, 2, 3):
+        probe.ask()
+        assert probe.failures == count
+    take_in_all(server)
+    answered(probe, server)
+    assert probe.failures == 0
+
+
+def test_a_queue_too_full_to_wait_in_is_no_answer(probe: Probe, server: socket.socket) -> None:
+    answered(probe, server)
+    probe.ask()
+    port = server.getsockname()[1]
+    crowd = [socket.socket() for _ in range(9)]
+    for client in crowd:
+        client.setblocking(False)
+        client.connect_ex(("127.0.0.1", port))
+    probe.ask()
+    probe.ask()
+    assert probe.failures >= 2
+    for client in crowd:
+        client.close()
+
+
+def test_a_port_that_closed_is_no_answer(probe: Probe, server: socket.socket) -> None:
+    answered(probe, server)
+    probe.ask()
+    server.close()
+    before = time.monotonic()
+    for _ in range(4):
+        probe.ask()
+    assert probe.failures >= 3
+    assert time.monotonic() - before < 1
+
+
+def test_who_never_answered_may_still_be_starting(server: socket.socket) -> None:
+    port = server.getsockname()[1]
+    for probe in (Probe(port), Probe(1)):
+        for _ in range(5):
+            probe.ask()
+        assert probe.failures == 0
