@@ -90,6 +90,13 @@ def build(target: Path) -> None:
     scratch = CACHE / "scratch"  # ours alone, by the lock
     remove(scratch)
     scratch.mkdir()
+    bootstrap(target, scratch, PACKAGES)
+    make_node(target, build_stubs(scratch, "crane-lab-distribution"))
+    remove(scratch)
+
+
+def bootstrap(target: Path, scratch: Path, packages: tuple[str, ...]) -> None:
+    """Debian with these packages in a new folder, nothing of it ever started; `scratch` is for us to write in."""
     policy = scratch / "policy-rc.d"
     policy.write_text("#!/bin/sh\nexit 101\n")  # nothing starts inside the image while it is built
     policy.chmod(0o755)
@@ -104,11 +111,9 @@ def build(target: Path) -> None:
         f"--aptopt={settings}",
         f'--essential-hook=install -D -m 755 {shlex.quote(str(policy))} "$1/usr/sbin/policy-rc.d"',
         '--customize-hook=rm "$1/usr/sbin/policy-rc.d"',
-        f"--include={','.join(PACKAGES)}",
+        f"--include={','.join(packages)}",
         *(SUITE, str(target), *apt_sources()),
     )
-    make_node(target, build_stubs(scratch))
-    remove(scratch)
 
 
 def apt_settings() -> str:
@@ -125,19 +130,20 @@ def apt_sources() -> list[str]:
     return [str(file) for file in (folder / "sources.list", *parts) if file.is_file() and SUITE in file.read_text()]
 
 
-def build_stubs(scratch: Path) -> Path:
-    """The RPM that stands for the distribution's own packages."""
+def build_stubs(scratch: Path, *names: str) -> list[Path]:
+    """The RPMs of these names, which stand for the distribution's own packages."""
     run("rpmbuild", "-bb", "--quiet", "--define", f"_topdir {scratch}/rpmbuild", str(HERE / "stubs.spec"))
-    return next((scratch / "rpmbuild" / "RPMS").rglob("*.rpm"))
+    return [next((scratch / "rpmbuild" / "RPMS").rglob(f"{name}-[0-9]*.rpm")) for name in names]
 
 
-def make_node(image: Path, stubs: Path) -> None:
+def make_node(image: Path, stubs: list[Path]) -> None:
     """User crane, the stand-in with its unit, the sample configuration; units a node does not need are off."""
     shutil.copytree(HERE / "image", image, dirs_exist_ok=True)
     (image / "srv/crane-repo").mkdir()
-    shutil.copy(stubs, image / "stubs.rpm")
-    chroot(image, "rpm", "-i", "/stubs.rpm")
-    (image / "stubs.rpm").unlink()
+    for stub in stubs:
+        shutil.copy(stub, image / "stub.rpm")
+        chroot(image, "rpm", "-i", "/stub.rpm")
+        (image / "stub.rpm").unlink()
 
     chroot(image, "groupadd", "--system", "--gid", str(CRANE), "crane")
     chroot(
@@ -179,22 +185,16 @@ def chroot(image: Path, *argv: str) -> None:
     run("chroot", str(image), *argv)
 
 
-def run(*argv: str) -> None:
-    """Runs a program; its output is shown only when it fails. Raises CalledProcessError."""
+def run(*argv: str) -> bytes:
+    """Runs a program and returns what it printed, which is shown when it fails. Raises CalledProcessError."""
     clean = {name: value for name, value in os.environ.items() if name.lower().endswith("_proxy")}
     clean |= {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "HOME": "/root"}
-    result = subprocess.run(
-        argv,
-        env=clean,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
+    result = subprocess.run(argv, env=clean, stdin=subprocess.DEVNULL, capture_output=True, check=False)
     if result.returncode:
-        say(f"{argv[0]} failed:\n{result.stdout}")
-        raise subprocess.CalledProcessError(result.returncode, argv, result.stdout)
+        told = (result.stdout + result.stderr).decode(errors="replace")
+        say(f"{argv[0]} failed:\n{told}")
+        raise subprocess.CalledProcessError(result.returncode, argv, told)
+    return result.stdout
 
 
 if __name__ == "__main__":
