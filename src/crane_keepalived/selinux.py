@@ -10,6 +10,7 @@ import os
 import shlex
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Optional
 
 from .errors import Findings, ProgramError
 from .files import below
@@ -85,6 +86,14 @@ def troubles(root: Path, unit: Path) -> Iterator[str]:
     domain = _type(noted_domain(root))
     if domain and domain != DOMAIN:
         yield f"SELinux: keepalived's scripts run as {domain}, not {DOMAIN}: restorecon -R -F -v {LIBEXEC}"
+
+
+def first_trouble(root: Path, unit: Optional[Path]) -> str:
+    """The first of ``troubles``, "" without one: for a program's failure that SELinux may be behind."""
+    try:
+        return next(troubles(root, unit), "") if unit else ""
+    except ProgramError:
+        return ""
 
 
 def noted_domain(root: Path) -> str:

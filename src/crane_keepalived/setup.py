@@ -26,7 +26,7 @@ def setup(options: Options, findings: Findings) -> None:
 
     Raises InputError for what was written, HaError and OSError for the rest.
     """
-    states = _states(findings) if options.on_node else {}
+    states = _states(options.root, findings) if options.on_node else {}
     prepared = prepare(options, findings)
     for warning in findings.warnings:
         print(f"crane-ha-setup: warning: {warning}", file=sys.stderr, flush=True)
@@ -61,11 +61,12 @@ def setup(options: Options, findings: Findings) -> None:
         print("written; nothing was enabled or started")
 
 
-def _states(findings: Findings) -> dict[str, UnitState]:
+def _states(root: Path, findings: Findings) -> dict[str, UnitState]:
     try:
         states = systemd.states(KEEPALIVED, CRANECTLD, firewall.SERVICE)
     except ProgramError as error:
-        findings.error("systemd", str(error))
+        hint = selinux.first_trouble(root, systemd.find_unit(root, CRANECTLD))
+        findings.error("systemd", str(error), hint)
         return {}
     if not states[KEEPALIVED].installed:
         findings.error(KEEPALIVED, "is not installed, or masked", "dnf install keepalived; systemctl unmask keepalived")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Optional
 
 from crane_keepalived import lock, netlink, run, selinux, settings, systemd, unit
-from crane_keepalived.errors import HaError
+from crane_keepalived.errors import HaError, ProgramError
 from crane_keepalived.files import below
 from crane_keepalived.model import NOTE, SCRIPTS
 
@@ -46,7 +46,12 @@ def observe(root: Path = Path("/"), since: float = 0.0) -> NodeStatus:
         known = settings.load(root)
     except FileNotFoundError:
         return NodeStatus(node, NOT_SET_UP, (), ("run crane-ha-setup --role master, or --role backup",))
-    daemon = systemd.show("cranectld.service", "ActiveState", "SubState", "StatusText", "Result", "User")
+    try:
+        daemon = systemd.show("cranectld.service", "ActiveState", "SubState", "StatusText", "Result", "User")
+    except ProgramError as error:
+        # of a unit whose file has a label from elsewhere, systemd tells not even root
+        hint = selinux.first_trouble(root, systemd.find_unit(root, systemd.CRANECTLD))
+        raise HaError(str(error), hint) from None
     keepalived = systemd.show("keepalived.service", "ActiveState")["ActiveState"]
     holder_pid = unit.gate_holder(root)
     serving = holder_pid is not None and Path("/proc", str(holder_pid)).exists()

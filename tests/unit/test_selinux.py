@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
-from crane_keepalived import selinux
-from crane_keepalived.errors import Findings
+from crane_keepalived import selinux, status, systemd
+from crane_keepalived.errors import Findings, HaError, ProgramError
 from crane_keepalived.files import below
 from crane_keepalived.model import NOTE, SCRIPTS
 
 from .conftest import FIRST, OURS, FakeNode
 
+OBSERVE = status.observe  # the fixture of a node replaces it
 UNIT = "usr/lib/systemd/system/cranectld.service"
 
 
@@ -125,3 +127,24 @@ def test_a_program_of_selinux_that_fails_is_named(node: FakeNode, monkeypatch: p
     findings = Findings()
     selinux.check(node.root / UNIT, findings)
     assert [str(error) for error in findings.errors] == ["SELinux: getenforce is not installed"]
+
+
+@pytest.mark.usefixtures("labels")
+def test_a_unit_that_systemd_keeps_to_itself_is_told_with_its_label(
+    node: FakeNode, labels: dict[Path, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert node.setup(*FIRST).code == 0
+    unit = (node.root / UNIT).resolve()
+    labels[unit] = "user_home_t"
+
+    def refuse(*_: str) -> dict[str, str]:
+        raise ProgramError("`systemctl show` failed with status 1: Access denied")
+
+    monkeypatch.setattr(systemd, "show", refuse)
+    monkeypatch.setattr(systemd, "states", refuse)
+    cure = f"Access denied; SELinux: {unit} has the label user_home_t: restorecon -F -v {unit}"
+    with pytest.raises(HaError, match=re.escape(cure)):
+        OBSERVE(node.root)
+    told = node.setup()
+    assert told.code == 2
+    assert cure in told.errors[0]
