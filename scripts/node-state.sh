@@ -60,10 +60,13 @@ run_folder() {
         case "$program" in
         *~ | *.bak | *.rpmnew | *.rpmorig | *.rpmsave) continue ;;
         esac
-        if [ ! -f "$program" ] || [ ! -x "$program" ]; then
+        if [ ! -e "$program" ]; then
+            [ "$program" = "$etc/$1/*" ] || # an empty folder
+                refuse "$program" "cannot be looked at: a link that leads nowhere, or SELinux: restorecon -R $etc, and no links"
+        elif [ ! -f "$program" ] || [ ! -x "$program" ]; then
             continue
         elif ! belongs_to_root "$program"; then
-            refuse "$program"
+            refuse "$program" "must belong to root and be writable by root alone, and so must its folders"
         else
             timeout --kill-after=2 "$2" "$program" </dev/null >/dev/null 2>&1 || {
                 log "$program: failed with status $? (124: it ran longer than $2 s; 126: it may not be run)"
@@ -85,12 +88,12 @@ belongs_to_root() {
     [ -z "$(find "$@" -maxdepth 0 \( ! -uid 0 -o -perm /022 \))" ]
 }
 
-# Once for each boot: checks come every other second.
+# Says why $1 is not run, once for each boot: checks come every other second.
 refuse() {
     said=$notes/refused
     grep --quiet --no-messages --line-regexp --fixed-strings -- "$1" "$said" && return
     echo "$1" >>"$said"
-    log "$1: not run, for it must belong to root and be writable by root alone, and so must its folders"
+    log "$1: not run, for it $2"
 }
 
 # The administrator's word of what happened; last in every script, for it may take its time.

@@ -103,11 +103,19 @@ def test_what_is_no_executable_file_is_passed_over_in_silence(node: Node) -> Non
     node.executable("check.d/README", "note ran; exit 1", mode=0o644)
     node.executable("check.d/.hidden", "note ran; exit 1")
     (node.etc / "check.d/folder").mkdir()
-    (node.etc / "check.d/link-to-nothing").symlink_to("/nowhere")
     os.mkfifo(node.etc / "check.d/fifo", 0o755)
     node.holds_the_lock()
     assert node.run(CHECK) == 0
     assert node.calls() == []
+
+
+def test_what_cannot_be_looked_at_is_named_once(node: Node) -> None:
+    # as SELinux has it with a link, and with a file that was moved here with another label
+    (node.etc / "check.d/link-to-nothing").symlink_to("/nowhere")
+    node.holds_the_lock()
+    for _ in range(2):
+        assert node.run(CHECK) == 0
+    assert node.log().count("check.d/link-to-nothing: not run, for it cannot be looked at") == 1
 
 
 def test_a_check_of_no_known_format_fails(node: Node) -> None:
