@@ -122,8 +122,11 @@ class Linked:
 def link(scratch: Path) -> Linked:
     """Raises RuntimeError."""
     original = find()
+    compiles = (original.devel / "Makefile").exists()
+    if not compiles and OURS not in original.modules():
+        raise RuntimeError(f"below {original.root} is neither our module nor what compiles it: {original.devel}")
     store = original.copy(scratch / "store")
-    # of its own priorities, as a node would have it; what another test left behind has another
+    # whatever its priority: a node may have it already
     while OURS in store.modules():
         store.semodule("-X", store.modules()[OURS], "-r", OURS)
     if "keepalived" not in store.modules():
@@ -132,12 +135,10 @@ def link(scratch: Path) -> Linked:
     else:
         store.semodule("-B")
     before = store.policy()
-    if (original.devel / "Makefile").exists():
+    if compiles:
         module, said = compile_module(original.devel, SOURCE, scratch / OURS)
         store.semodule("-X", "200", "-i", module)
         return Linked(before, store.policy(), store, original.devel, said)
-    if OURS not in original.modules():
-        raise RuntimeError(f"below {original.root} is neither our module nor what compiles it: {original.devel}")
     store = original.copy(scratch / "as it is")
     store.semodule("-B")
     return Linked(before, store.policy(), store, original.devel, None)
