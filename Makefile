@@ -19,9 +19,13 @@ VERSION := $(shell awk '/^Version:/ { print $$2 }' $(NAME).spec)
 # RELEASE=0.1 DIST=build/older: a package to upgrade from, in a repository of its own
 RELEASE := 1
 DIST := dist
+# POLICY=DIR: for the SELinux policy of another system, whose root folder DIR is or is a copy of
+POLICY :=
 # --nocheck: without the unit and golden tests
 RPMFLAGS :=
-TOPDIR := $(abspath build/rpm-$(RELEASE))
+# where the packages for another policy go
+VM_DIST = $(abspath build/vm/packages-$(notdir $(abspath $(POLICY))))
+TOPDIR := $(abspath build/rpm-$(RELEASE)$(if $(POLICY),-$(notdir $(abspath $(POLICY)))))
 
 # all that git tracks, or would: a dirty tree builds as it stands
 SOURCES = $(shell git ls-files -co --exclude-standard | sort | while read -r f; do [ -f "$$f" ] && echo "$$f" || :; done)
@@ -33,7 +37,8 @@ export SOURCE_DATE_EPOCH := $(or $(shell git log -1 --format=%ct 2>/dev/null),$(
 RPMBUILD = rpmbuild \
 	--define '_topdir $(TOPDIR)' --define '_dbpath $(RPMDB)' --define 'pkgrelease $(RELEASE)' \
 	--define '_buildhost reproducible' --define 'use_source_date_epoch_as_buildtime 1' \
-	--define 'clamp_mtime_to_source_date_epoch 1'
+	--define 'clamp_mtime_to_source_date_epoch 1' \
+	$(if $(POLICY),--define 'selinux_devel $(abspath $(POLICY))/usr/share/selinux/devel')
 RPMDB = $(shell rpm --eval '%{?fedora}%{?rhel}%{?openEuler}' | grep -q . && rpm --eval '%_dbpath' || echo $(TOPDIR)/rpmdb)
 # stamps, for the packages' own times are that of the commit
 SRPM = $(DIST)/.srpm
@@ -59,7 +64,10 @@ test: ## all of it, what CI runs
 	$(MAKE) deps
 	$(MAKE) check
 	$(MAKE) rpm-test
+	$(MAKE) model
+	$(MAKE) selinux
 	$(MAKE) lab
+	$(MAKE) vm
 
 .PHONY: check
 check: static unit golden scripts floor ## all that needs no package and no node
@@ -99,6 +107,25 @@ rpm-test: $(VENV)/.ready repo ## the packages: header, payload, scriptlets, rpml
 .PHONY: lab
 lab: $(VENV)/.ready repo older ## two nodes: install, failover, every failure (as root)
 	$(PYTEST) tests/lab
+
+.PHONY: model
+model: $(VENV)/.ready ## the failover as a state machine, every order of events (spin)
+	$(PYTEST) tests/model
+
+.PHONY: selinux
+selinux: $(VENV)/.ready ## the SELinux module, linked: what it allows, and all that it must not
+	$(PYTEST) tests/selinux
+
+.PHONY: selinux-check
+selinux-check: $(VENV)/.ready ## the same on the policy of another system: POLICY=DIR, a copy of its root folder
+	@[ -d "$(POLICY)/etc/selinux/targeted" ] || { echo "POLICY=DIR: no etc/selinux/targeted in \"$(POLICY)\"" >&2; exit 2; }
+	SELINUX_POLICY=$(abspath $(POLICY)) $(PYTEST) tests/selinux
+
+.PHONY: vm
+vm: $(VENV)/.ready ## a machine that boots with SELinux enforcing, and real NFS (POLICY=DIR: on another policy)
+	$(MAKE) repo RPMFLAGS=--nocheck $(if $(POLICY),DIST=$(VM_DIST)/1)
+	$(MAKE) repo RPMFLAGS=--nocheck RELEASE=0.1 DIST=$(if $(POLICY),$(VM_DIST)/0.1,build/older)
+	$(if $(POLICY),VM_POLICY=$(abspath $(POLICY)) VM_REPOSITORY=$(VM_DIST)/1 VM_OLDER=$(VM_DIST)/0.1) $(PYTEST) -o faulthandler_timeout=1800 tests/vm
 
 .PHONY: bench
 bench: packages repo ## outages and times, beside the hand-written set-up of the CraneSched manual
@@ -156,12 +183,14 @@ clean: ## remove all that was built, not the installed tools
 
 # ---- tools ----
 
-APT := bzip2 ca-certificates cpio createrepo-c dnf gawk git gpg iproute2 keepalived libmagic1 m4 mandoc mmdebstrap \
-	policycoreutils python3 python3-jinja2 python3-pytest python3-rpm python3-venv python3-yaml rpm selinux-policy-dev \
-	semodule-utils checkpolicy shellcheck systemd-container util-linux zstd
-DNF := ShellCheck bzip2 cpio createrepo_c dnf file-libs gawk git-core iproute keepalived mandoc \
-	policycoreutils python3 python3-jinja2 python3-pytest python3-pyyaml python3-rpm rpm-build selinux-policy-devel \
-	systemd-container systemd-rpm-macros util-linux zstd
+APT := bzip2 ca-certificates checkpolicy cpio createrepo-c dnf gawk gcc git gpg iproute2 keepalived libmagic1 m4 \
+	mandoc mmdebstrap openssh-client policycoreutils python3 python3-jinja2 python3-pytest python3-rpm \
+	python3-venv python3-yaml qemu-system-x86 qemu-utils rpm selinux-policy-default selinux-policy-dev \
+	semodule-utils setools shellcheck spin systemd-container util-linux zstd
+DNF := bzip2 cpio createrepo_c dnf file-libs gawk gcc git-core iproute keepalived mandoc openssh-clients \
+	policycoreutils python3 python3-jinja2 python3-pytest python3-pyyaml python3-rpm rpm-build \
+	selinux-policy-devel selinux-policy-targeted setools-console ShellCheck systemd-container systemd-rpm-macros \
+	util-linux zstd
 
 .PHONY: packages
 packages:

@@ -47,8 +47,67 @@ def set_up_pair() -> Iterator[Pair]:
 def pair(set_up_pair: Pair) -> Iterator[Pair]:
     """The pair, ready before the test; whatever the test does, neither invariant breaks."""
     set_up_pair.mend()
-    set_up_pair.wait_ready()
-    set_up_pair.lab.client.clear()
-    set_up_pair.lab.watcher.clear()
-    yield set_up_pair
-    set_up_pair.lab.invariants.check(limit=3.0)
+    yield from ready(set_up_pair)
+
+
+@pytest.fixture(scope="session")
+def saved_pair() -> Iterator[Pair]:
+    """A pair kept for every test to begin from. Its lease is the shortest, so that a beat comes every second, and the
+    ends of the watchdog (5 s) and of a stop (1 s) soon."""
+    with new_lab() as lab:
+        lab.start()
+        install(lab)
+        set_up(lab, "--storage-lease", "15")
+        Pair(lab).wait_ready()
+        lab.save("ready")
+        yield Pair(lab)
+
+
+@pytest.fixture(scope="module")
+def powered(saved_pair: Pair) -> Iterator[Pair]:
+    """The same; its nodes are off while other modules run."""
+    yield saved_pair
+    power_off(saved_pair)
+
+
+@pytest.fixture
+def fresh(powered: Pair) -> Iterator[Pair]:
+    """That pair, booted a moment ago, for a test to break of it what it likes; the invariants hold all the same."""
+    boot(powered)
+    try:
+        yield from ready(powered)
+    finally:
+        power_off(powered)
+
+
+@pytest.fixture
+def kept(powered: Pair) -> Iterator[Pair]:
+    """That pair as the test before left it, for a test that leaves a whole pair behind; saves the boot."""
+    try:
+        assert all(node.is_on for node in powered.lab.nodes)
+        powered.mend()
+        powered.wait_ready()
+    except AssertionError:
+        boot(powered)
+    yield from ready(powered)
+
+
+def boot(pair: Pair) -> None:
+    """From the disks and the storage that were saved."""
+    pair.lab.restore("ready")
+    pair.lab.start()
+
+
+def power_off(pair: Pair) -> None:
+    for node in pair.lab.nodes:
+        if node.is_on:
+            node.power_off_hard()
+
+
+def ready(pair: Pair) -> Iterator[Pair]:
+    """The pair, from the moment on in which it serves and stands by; whatever a test does, neither invariant breaks."""
+    pair.wait_ready()
+    pair.lab.client.clear()
+    pair.lab.watcher.clear()
+    yield pair
+    pair.lab.invariants.check(limit=3.0)

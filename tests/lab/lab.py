@@ -1,4 +1,4 @@
-"""The lab: two nodes, shared storage, a client, an eye on the invariants.
+"""The lab: two nodes or more, shared storage, a client, an eye on the invariants.
 
     with Lab() as lab:
         lab.start()
@@ -37,6 +37,8 @@ NEEDED = {
     "journalctl": "systemd",
 }
 
+SHARED_SIZE = "64m"  # small enough for a test to fill it
+
 LOOK = (
     "systemctl --failed --no-legend; systemctl list-jobs --no-legend; "
     "systemctl status --no-pager --lines=0 cranectld keepalived; ip addr show dev ens33"
@@ -46,7 +48,7 @@ LOOK = (
 class Lab:
     """`binds` are folders of this host that the nodes see read-only, e.g. {"dist": "/srv/crane-repo"}."""
 
-    def __init__(self, binds: Mapping[str | Path, str] | None = None) -> None:
+    def __init__(self, binds: Mapping[str | Path, str] | None = None, nodes: int = 2) -> None:
         self.binds = {str(Path(host).resolve()): here for host, here in (binds or {}).items()}
         self.folder = "/run/lab"  # in the lab's mount namespace: a tmpfs
         self.closing = False
@@ -55,8 +57,8 @@ class Lab:
         self.image = Path()  # the nodes' root file system
         self.keeper: subprocess.Popen[str] | None = None
         self.network = Network(self)
-        self.node1, self.node2 = Node(self, 1), Node(self, 2)
-        self.nodes = [self.node1, self.node2]
+        self.nodes = [Node(self, number) for number in range(1, nodes + 1)]
+        self.node1, self.node2 = self.nodes[:2]
         self.client = Client(self)
         self.watcher = Watcher(self)
         self.held_locks: list[int] = []
@@ -69,7 +71,8 @@ class Lab:
         self.image = rootfs.rootfs()
         try:
             self._unshare()
-            self.run(f"mkdir -p {self.folder}/shared && chown {rootfs.CRANE}:{rootfs.CRANE} {self.folder}/shared")
+            owner = f"mode=755,uid={rootfs.CRANE},gid={rootfs.CRANE},size={SHARED_SIZE}"
+            self.run(f"mkdir -p {self.folder}/shared && mount -t tmpfs -o {owner} shared {self.folder}/shared")
             self.network.build()
             for node in self.nodes:
                 node.format_disk()
@@ -114,7 +117,7 @@ class Lab:
             node.ended()
 
     def start(self) -> None:
-        """Powers both nodes on at once, and waits until they have booted."""
+        """Powers all nodes on at once, and waits until they have booted."""
         for node in self.nodes:
             node.power_on()
         for node in self.nodes:
@@ -155,20 +158,20 @@ class Lab:
 
     @property
     def shared(self) -> Path:
-        """The shared storage, /var/crane of both nodes, as a folder of this host."""
+        """The shared storage, /var/crane of every node, as a folder of this host."""
         return Path(f"/proc/{self.init}/root{self.folder}/shared")
 
     # --- snapshots -------------------------------------------------------------------------------------------------
 
     def save(self, name: str) -> None:
-        """Shuts both nodes down in order; keeps their disks and the shared storage under a name, for restore()."""
+        """Shuts the nodes down in order; keeps their disks and the shared storage under a name, for restore()."""
         for node in self.nodes:
             if node.is_on:
                 node.power_off()
         self.run(f"""
             rm -rf {self.folder}/saved/{name}
             mkdir -p {self.folder}/saved/{name} && cd {self.folder} && cp -a shared saved/{name}/ || exit 1
-            for node in node1 node2; do
+            for node in {" ".join(node.name for node in self.nodes)}; do
                 mkdir saved/{name}/$node && cp -a $node/upper saved/{name}/$node/ || exit 1
             done
         """)
@@ -185,7 +188,7 @@ class Lab:
             node.unmount_disk()
         self.run(f"""
             cd {self.folder} && find shared -mindepth 1 -delete && cp -a saved/{name}/shared/. shared/ || exit 1
-            for node in node1 node2; do
+            for node in {" ".join(node.name for node in self.nodes)}; do
                 rm -rf $node/upper $node/work && mkdir $node/work && cp -a saved/{name}/$node/upper $node/ || exit 1
             done
         """)

@@ -86,6 +86,12 @@ class Node(Machine):
         """The unit's main process, a process id of the node; 0 when there is none."""
         return int(self.unit_property(unit, "MainPID"))
 
+    def beside(self, unit: str = DAEMON) -> list[int]:
+        """The unit's processes but for its main one, as process ids of the node."""
+        found = self.run(f"cat /sys/fs/cgroup$(systemctl show --property=ControlGroup --value {unit})/cgroup.procs")
+        # 0: one that a test entered into the node
+        return sorted(set(map(int, found.stdout.split())) - {0, self.main_pid(unit)})
+
     def kill(self, target: int | str = DAEMON, number: int = signal.SIGKILL) -> float:
         """Sends a signal to a process of the node, or a unit's main process. Returns the monotonic time just after."""
         pid = self.main_pid(target) if isinstance(target, str) else target

@@ -17,23 +17,25 @@ from .node import Node
 REPOSITORY = Path(os.environ.get("LAB_REPOSITORY") or Path(__file__).resolve().parents[2] / "dist")
 SETTLED = 30.0  # seconds in which a pair whose nodes are well comes back by itself
 
+RESTART = 0.25  # seconds of the shortest gap that a stand-in's end and start can make; a busy host makes shorter ones
 
-def new_lab(repository: Path = REPOSITORY) -> Lab:
+
+def new_lab(repository: Path = REPOSITORY, nodes: int = 2) -> Lab:
     """A lab whose nodes find the packages in their local dnf repository."""
-    return Lab(binds={repository: "/srv/crane-repo"})
+    return Lab(binds={repository: "/srv/crane-repo"}, nodes=nodes)
 
 
 def install(lab: Lab, what: str = "crane-keepalived") -> None:
-    """dnf install on both nodes at once. Raises CommandFailed."""
-    with ThreadPoolExecutor() as both:
-        list(both.map(lambda node: node.run(["dnf", "-y", "install", what], timeout=300), lab.nodes))
+    """dnf install on all nodes at once. Raises CommandFailed."""
+    with ThreadPoolExecutor() as all_nodes:
+        list(all_nodes.map(lambda node: node.run(["dnf", "-y", "install", what], timeout=300), lab.nodes))
 
 
 def set_up(lab: Lab, *options: str) -> list[str]:
-    """The README's two commands: on node1, and on node2 the line that the first one printed. Returns what each said."""
+    """The README's two commands: on node1, and on the others at once the line that it printed. What each said."""
     first = lab.node1.run(["crane-ha-setup", "--role", "master", "--vip", VIP, *options], timeout=120).stdout
-    second = lab.node2.run(other_line(first), timeout=120).stdout
-    return [first, second]
+    with ThreadPoolExecutor() as others:
+        return [first, *others.map(lambda node: node.run(other_line(first), timeout=120).stdout, lab.nodes[1:])]
 
 
 def other_line(said: str) -> str:
@@ -57,8 +59,14 @@ class Pair:
 
     @property
     def standby(self) -> Node:
-        """The other one."""
-        return self.lab.nodes[1] if self.active is self.lab.node1 else self.lab.node1
+        """The other one; of more than two the first."""
+        return self.standbys[0]
+
+    @property
+    def standbys(self) -> list[Node]:
+        """All but the active one."""
+        active = self.active
+        return [node for node in self.lab.nodes if node is not active]
 
     def is_standby(self, node: Node) -> bool:
         """Does the node wait in the queue for the lock?"""
@@ -69,15 +77,26 @@ class Pair:
         return node.run(["crane-ha", "status"], check=False).returncode == 0
 
     def wait_ready(self) -> None:
-        """Wait until one node serves the client and the other stands by."""
+        """Wait until one node serves the client and every other stands by."""
 
         def ready() -> bool:
             active = self.lab.active()
             if active is None or self.lab.client.served_by() != active.name or not active.has_address():
                 return False
-            return self.is_standby(self.standby)
+            return all(map(self.is_standby, self.standbys))
 
         self.lab.wait_until("one node serves and the other stands by", ready, SETTLED)
+
+    def wait_standby(self, node: Node) -> None:
+        """Wait until the node, which may just be booting, stands by."""
+        self.lab.wait_until(f"{node} stands by", lambda: node.is_on and self.is_standby(node), SETTLED)
+
+    def stays(self, node: Node, seconds: float) -> None:
+        """The client is served by the node, without a gap, for so long."""
+        began = time.monotonic()
+        self.lab.wait_until("time passes", lambda: time.monotonic() - began >= seconds, seconds + 5)
+        assert not self.lab.client.outages(began, longer=RESTART), self.lab.diagnosis()
+        assert self.active is node
 
     def after(self, fault: Callable[[], object], served_by: Node | None = None, text: str = "") -> Outage:
         """Do something to the lab, wait until the client is served again, and return the outage that it saw."""

@@ -7,44 +7,31 @@ import time
 
 import pytest
 
-from lab.node import Node
 from lab.pair import SETTLED, Pair
 
 CRANECTLD, KEEPALIVED = "cranectld.service", "keepalived.service"
 
 
-def becomes_standby(pair: Pair, node: Node) -> None:
-    pair.lab.wait_until(f"{node} stands by", lambda: node.is_on and pair.is_standby(node), SETTLED)
-
-
-def stays(pair: Pair, node: Node, seconds: float) -> None:
-    """The client is served by the node, without a gap, for so long."""
-    began = time.monotonic()
-    pair.lab.wait_until("time passes", lambda: time.monotonic() - began >= seconds, seconds + 5)
-    assert not pair.lab.client.outages(began)
-    assert pair.active is node
-
-
 def test_cranectld_killed(pair: Pair) -> None:
     active, standby = pair.active, pair.standby
     pair.after(lambda: active.kill(CRANECTLD), served_by=standby)
-    becomes_standby(pair, active)
+    pair.wait_standby(active)
 
 
 def test_cranectld_killed_again_and_again(pair: Pair) -> None:
     for _ in range(4):
         active, standby = pair.active, pair.standby
-        becomes_standby(pair, standby)
+        pair.wait_standby(standby)
         pair.after(lambda active=active: active.kill(CRANECTLD), served_by=standby)  # type: ignore[misc]
-    becomes_standby(pair, pair.standby)
+    pair.wait_standby(pair.standby)
 
 
 def test_power_loss_with_the_lock_freed_at_once(pair: Pair) -> None:
     active, standby = pair.active, pair.standby
     pair.after(active.power_off_hard, served_by=standby)
     active.start()
-    becomes_standby(pair, active)
-    stays(pair, standby, 2)
+    pair.wait_standby(active)
+    pair.stays(standby, 2)
 
 
 def test_power_loss_with_the_lock_held_by_a_lease(pair: Pair) -> None:
@@ -62,14 +49,14 @@ def test_link_of_the_active_node_cut_and_mended(pair: Pair) -> None:
     active, standby = pair.active, pair.standby
     pair.after(lambda: active.link(False), served_by=standby)
     active.link(True)
-    becomes_standby(pair, active)
-    stays(pair, standby, 2)
+    pair.wait_standby(active)
+    pair.stays(standby, 2)
 
 
 def test_link_of_the_standby_cut_and_mended(pair: Pair) -> None:
     active, standby = pair.active, pair.standby
     standby.link(False)
-    stays(pair, active, 2)
+    pair.stays(active, 2)
     standby.link(True)
     pair.after(lambda: active.kill(CRANECTLD), served_by=standby)
 
@@ -79,7 +66,7 @@ def test_keepalived_stopped(pair: Pair) -> None:
     pair.after(lambda: active.run(["systemctl", "stop", KEEPALIVED]) and None, served_by=standby)
     assert active.unit_state(CRANECTLD) == "inactive"
     active.run(["systemctl", "start", KEEPALIVED])
-    becomes_standby(pair, active)
+    pair.wait_standby(active)
 
 
 @pytest.mark.parametrize("how", ["restart", "kill --signal=SIGKILL", "kill --signal=SIGKILL --kill-whom=main"])
@@ -92,19 +79,19 @@ def test_keepalived_restarted_or_killed(pair: Pair, how: str) -> None:
 def test_keepalived_reloaded_moves_nothing(pair: Pair) -> None:
     active = pair.active
     active.run(["systemctl", "reload", KEEPALIVED])
-    stays(pair, active, 3)
+    pair.stays(active, 3)
 
 
 def test_planned_hand_over(pair: Pair) -> None:
     active, standby = pair.active, pair.standby
     pair.after(lambda: active.run(["systemctl", "restart", CRANECTLD]) and None, served_by=standby)
-    becomes_standby(pair, active)
+    pair.wait_standby(active)
 
 
 def test_cranectld_stopped_by_hand_hands_over_and_stays_out(pair: Pair) -> None:
     active, standby = pair.active, pair.standby
     pair.after(lambda: active.run(["systemctl", "stop", CRANECTLD]) and None, served_by=standby)
-    stays(pair, standby, 2)
+    pair.stays(standby, 2)
     assert active.unit_state(CRANECTLD) == "inactive"
 
 
@@ -112,7 +99,7 @@ def test_cranectld_that_does_not_end_is_killed(pair: Pair) -> None:
     active, standby = pair.active, pair.standby
     active.standin(IGNORE_SIGTERM=1)
     pair.after(lambda: active.kill(CRANECTLD), served_by=standby)
-    becomes_standby(pair, active)
+    pair.wait_standby(active)
     pair.after(lambda: standby.kill(CRANECTLD), served_by=active)
     pair.after(lambda: active.run(["systemctl", "--no-block", "restart", CRANECTLD]) and None, served_by=standby)
 
@@ -120,15 +107,15 @@ def test_cranectld_that_does_not_end_is_killed(pair: Pair) -> None:
 def test_cranectld_stopped_by_a_signal_is_seen(pair: Pair) -> None:
     active, standby = pair.active, pair.standby
     pair.after(lambda: active.kill(CRANECTLD, signal.SIGSTOP), served_by=standby)
-    becomes_standby(pair, active)
+    pair.wait_standby(active)
 
 
 def test_partition_and_healing_move_nothing(pair: Pair) -> None:
     active = pair.active
     pair.lab.partition()
-    stays(pair, active, 6)
+    pair.stays(active, 6)
     pair.lab.heal()
-    stays(pair, active, 4)
+    pair.stays(active, 4)
 
 
 def test_crash_in_a_partition(pair: Pair) -> None:
@@ -136,7 +123,7 @@ def test_crash_in_a_partition(pair: Pair) -> None:
     pair.lab.partition()
     pair.after(lambda: active.kill(CRANECTLD), served_by=standby)
     pair.lab.heal()
-    stays(pair, standby, 3)
+    pair.stays(standby, 3)
 
 
 def test_reboot_after_a_crash(pair: Pair) -> None:
@@ -144,14 +131,14 @@ def test_reboot_after_a_crash(pair: Pair) -> None:
     boots = active.boots
     pair.after(lambda: active.run("systemctl reboot -ff", check=False) and None, served_by=standby)
     active.wait_rebooted(boots)
-    becomes_standby(pair, active)
-    stays(pair, standby, 2)
+    pair.wait_standby(active)
+    pair.stays(standby, 2)
 
 
 def test_ordered_reboot_of_the_active_node(pair: Pair) -> None:
     active, standby = pair.active, pair.standby
     pair.after(active.reboot, served_by=standby)
-    becomes_standby(pair, active)
+    pair.wait_standby(active)
 
 
 def test_boot_in_a_partition(pair: Pair) -> None:
@@ -159,10 +146,10 @@ def test_boot_in_a_partition(pair: Pair) -> None:
     standby.power_off_hard()
     pair.lab.partition()
     standby.start()
-    becomes_standby(pair, standby)
-    stays(pair, active, 3)
+    pair.wait_standby(standby)
+    pair.stays(active, 3)
     pair.lab.heal()
-    stays(pair, active, 3)
+    pair.stays(active, 3)
 
 
 def test_both_powered_on_at_once(pair: Pair) -> None:
@@ -180,7 +167,7 @@ def test_cranectld_cannot_start_on_one_node(pair: Pair) -> None:
     pair.after(lambda: active.kill(CRANECTLD), served_by=active)
     assert "CraneCtld" in standby.journal(CRANECTLD)
     standby.standin()
-    becomes_standby(pair, standby)
+    pair.wait_standby(standby)
 
 
 def test_the_address_taken_away_by_hand_comes_back_or_the_service_moves(pair: Pair) -> None:
