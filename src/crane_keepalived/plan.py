@@ -147,7 +147,8 @@ def make(
         mislabelled=mislabelled,
         make_lock=lock_missing,
         open_firewall=states[firewall.SERVICE].active and not firewall.is_open(root),
-        reload_systemd=bool(found) or keepalived.outdated or cranectld.outdated,
+        # systemd keeps the label of a unit's file as it was when it read the unit
+        reload_systemd=bool(found or mislabelled) or keepalived.outdated or cranectld.outdated,
         enable=tuple(unit for unit in (KEEPALIVED, CRANECTLD) if not states[unit].enabled),
         keepalived=verb,
         cranectld=queue,

@@ -55,7 +55,7 @@ def check(unit: Path, findings: Findings) -> None:
         return
     if _type(wanted) != UNIT_TYPE:
         path = shlex.quote(place)
-        cure = f"semanage fcontext -a -t {UNIT_TYPE} {path}; restorecon -v {path}"
+        cure = f"semanage fcontext -a -t {UNIT_TYPE} {path}; restorecon -v {path}; systemctl daemon-reload"
         note(unit, f"would have the label {_type(wanted)}, with which keepalived's scripts may not control it", cure)
 
 
@@ -82,7 +82,10 @@ def troubles(root: Path, unit: Path) -> Iterator[str]:
         yield f"SELinux: the policy module crane_keepalived is not loaded: {LOAD}"
         return
     for path in mislabelled(root, unit):
-        yield f"SELinux: {path} has the label {label(path) or 'of nobody'}: restorecon -F -v {shlex.quote(str(path))}"
+        cure = f"restorecon -F -v {shlex.quote(str(path))}"
+        if path == unit.resolve():
+            cure += "; systemctl daemon-reload"  # systemd 252 keeps the label that it saw when it read the unit
+        yield f"SELinux: {path} has the label {label(path) or 'of nobody'}: {cure}"
     domain = _type(noted_domain(root))
     if domain and domain != DOMAIN:
         yield f"SELinux: keepalived's scripts run as {domain}, not {DOMAIN}: restorecon -R -F -v {LIBEXEC}"

@@ -151,7 +151,7 @@ def test_a_cranectld_that_was_there_before_the_pair_is_waited_for(lab: Lab) -> N
 
 
 def test_a_lost_lock_file_made_again_never_means_two_daemons(lab: Lab) -> None:
-    set_up(lab)
+    set_up(lab, "--storage-lease", "15")  # the next holder waits 8 s
     pair = Pair(lab)
     pair.wait_ready()
     lab.node1.run("rm /var/crane/cranectld/*.lock")

@@ -88,7 +88,7 @@ def test_a_unit_outside_the_policys_paths_is_refused_with_the_commands_that_labe
     told = node.setup(*FIRST)
     assert told.code == 2
     path = (node.root / UNIT).resolve()
-    cure = f"semanage fcontext -a -t cranectld_unit_file_t {path}; restorecon -v {path}"
+    cure = f"semanage fcontext -a -t cranectld_unit_file_t {path}; restorecon -v {path}; systemctl daemon-reload"
     assert "would have the label usr_t, with which" in told.errors[0]
     assert told.errors[0].endswith(cure)
 
@@ -98,14 +98,16 @@ def test_labels_that_were_lost_come_back_and_are_told_until_then(node: FakeNode,
     script = below(node.root, SCRIPTS[1])
     labels[script] = "bin_t"
     labels[(node.root / UNIT).resolve()] = ""
+    unit = node.root / UNIT
     assert problems(node) == [
         f"SELinux: {script} has the label bin_t: restorecon -F -v {script}",
-        f"SELinux: {node.root / UNIT} has the label of nobody: restorecon -F -v {node.root / UNIT}",
+        f"SELinux: {unit} has the label of nobody: restorecon -F -v {unit}; systemctl daemon-reload",
     ]
     told = node.setup()
     assert told.code == 0
     assert f"{script} will get its SELinux label again" in told.out
     assert node.calls("restorecon") == [f"restorecon -F {script} {node.root / UNIT}"]
+    assert node.calls("systemctl") == ["systemctl daemon-reload"]
 
 
 @pytest.mark.usefixtures("labels")

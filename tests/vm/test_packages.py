@@ -83,7 +83,7 @@ def test_a_unit_moved_there_by_hand_is_told_with_the_command_that_labels_it(node
     assert types(node, UNIT_COPY) != ["cranectld_unit_file_t"]
     for command in ("crane-ha status", "crane-ha-setup --dry-run"):
         seen = node.run(command, check=False)
-        cure = f"restorecon -F -v {UNIT_COPY}"
+        cure = f"restorecon -F -v {UNIT_COPY}; systemctl daemon-reload"
         assert f"{UNIT_COPY} " in seen.stdout + seen.stderr
         assert cure in seen.stdout + seen.stderr or "SELinux label again" in seen.stdout
     node.run(cure)
