@@ -106,7 +106,18 @@ rpm-test: $(VENV)/.ready repo ## the packages: header, payload, scriptlets, rpml
 
 .PHONY: lab
 lab: $(VENV)/.ready repo older ## two nodes: install, failover, every failure (as root)
-	$(PYTEST) tests/lab
+	$(PYTEST) tests/lab --ignore-glob='*/test_faults_*' --ignore-glob='*/test_chaos*'
+
+# not yet in "make test": they were written beside the code of 2026-11-22 and have not run on all of it
+.PHONY: faults
+faults: $(VENV)/.ready repo older ## more faults, each a test of its own, and forty at random (not yet part of test)
+	$(PYTEST) tests/lab/test_faults_*.py tests/lab/test_chaos*.py
+
+N := 40
+SEED :=
+.PHONY: chaos
+chaos: packages repo ## a random walk over N faults; SEED=n walks the same way again
+	$(PYTHON) tests/lab/chaos.py $(N) $(SEED)
 
 .PHONY: model
 model: $(VENV)/.ready ## the failover as a state machine, every order of events (spin)
@@ -132,7 +143,7 @@ bench: packages repo ## outages and times, beside the hand-written set-up of the
 	$(PYTHON) tests/lab/bench.py
 
 # who runs these has not asked for the unit tests, which %check would run
-demo bench lab: RPMFLAGS := --nocheck
+demo bench lab faults chaos: RPMFLAGS := --nocheck
 
 ##@ Packages, in dist/
 .PHONY: srpm rpm repo

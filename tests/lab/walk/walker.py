@@ -1,0 +1,209 @@
+"""Walks a plan on a lab, and judges after every step. Times that it prints are monotonic seconds, as the journal's.
+
+Reproducible: which faults come in which order on which side, with which figures and pauses, what is mended when. Not
+reproducible: which node is active when a round begins (it is printed), and what the nodes are doing when a fault falls.
+A round begins with a healthy pair and is independent of those before it, but for what they left that nobody noticed.
+
+Known, and no violation: while keepalived is frozen (SIGSTOP) its node may keep the address after the daemon has gone;
+while it is frozen beside a frozen cranectld, nobody notices either of them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+
+from .. import waiting
+from ..lab import Lab
+from ..node import Node
+from ..pair import Pair, install, set_up
+from .faults import Standing
+from .judge import Judge
+from .plan import SIDES, Books, Round, Step
+from .site import Memory, Site
+
+BACK = 30.0  # seconds in which the service is back once the storage and a node are well
+WHOLE = 60.0  # and in which the other node stands by again
+LEASE = "30"  # StorageLease: what the README recommends; a killed heartbeat is noticed after 10 s
+SAVED = "chaos"
+
+
+class Violation(AssertionError):
+    """Something that must never be was; the text is all that is known of it."""
+
+
+class Walker:
+    """One lab, walked round by round; say() takes each line of the account."""
+
+    def __init__(self, lab: Lab, say: Callable[[str], None]) -> None:
+        self.lab, self.pair = lab, Pair(lab)
+        self.say = say
+        self.judge = Judge(lab)
+        self.memory: Memory = {}
+        self.sides: dict[str, Node] = {}
+        self.books = Books()
+        self.done: Counter[str] = Counter()
+        self.void: Counter[str] = Counter()
+        self.waits: list[float] = []
+        self.account: list[str] = []
+        self.began = time.monotonic()
+
+    def walk(self, rounds: Iterable[Round]) -> None:
+        """Raises Violation."""
+        for each in rounds:
+            self.round(each)
+
+    def round(self, each: Round) -> None:
+        """From a healthy pair to a healthy pair, in which each node can take over. Raises Violation."""
+        self.account, self.books, self.memory = [], Books(), {}
+        self._wait("one node serves and the other stands by", self._whole, WHOLE)
+        self.sides = dict(zip(SIDES, (self.pair.active, self.pair.standby)))
+        self.lab.client.clear()
+        named = ", ".join(f"{side} is {node}" for side, node in self.sides.items())
+        self._tell(f"round {each.number}, {time.monotonic() - self.began:.0f} s: {named}")
+        try:
+            for step in each.steps:
+                self._step(step)
+                self._pause(step.pause)
+                self._judge()
+            self._prove()
+        except Violation:
+            raise
+        except AssertionError as error:  # a mending that did not succeed, say
+            self._violation(f"not mended: {error}")
+        self.judge.next_round()
+
+    # --- steps -----------------------------------------------------------------------------------------------------
+
+    def _step(self, step: Step) -> None:
+        if step.fault:
+            self.books.add(step.fault, step.side)
+            self._do(step)
+        elif step.mend:
+            self._tell(f"       mended: {step.mend.name}, {step.side} ({self.sides[step.side]})")
+            step.mend.mend(self._site(step))
+            self.books.mend(step.mend, step.side)
+            self._excuses(step.mend, self.sides[step.side], on=False)
+        else:
+            self._wait_back()
+
+    def _do(self, step: Step) -> None:
+        assert step.fault
+        fault, node = step.fault, self.sides[step.side]
+        for standing in fault.leaves:
+            self._excuses(standing, node, on=True)
+        try:
+            hit = fault.do(self._site(step))
+        except AssertionError as error:  # the node was just going down, or systemd had no time
+            hit, why = "", str(error).splitlines()[0]
+        else:
+            why = "there was nothing to hit"
+        (self.done if hit else self.void)[fault.name] += 1
+        self._tell(f"{step.number:6} {fault.name}, {step.side} ({node}): {hit or f'void: {why}'}")
+
+    def _site(self, step: Step) -> Site:
+        return Site(self.lab, self.sides[step.side], step.dice, self.memory)
+
+    def _excuses(self, standing: Standing, node: Node, on: bool) -> None:
+        if standing.excuse:
+            (self.judge.excuse if on else self.judge.end_excuse)(node)
+
+    def _pause(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        waiting.wait_until("the pause is over", lambda: time.monotonic() >= until, seconds + 60)
+
+    def _prove(self) -> None:
+        """All is mended: the service is back, both nodes are well, and the one that stands by can really take over."""
+        self._wait_back()
+        self._wait("one node serves and the other stands by", self._whole, WHOLE)
+        active, standby = self.pair.active, self.pair.standby
+        Site(self.lab, active).insist("systemctl --no-block stop cranectld")  # a restart might win the race
+        took = self._wait(
+            f"{standby} takes over from {active}, whose cranectld was stopped",
+            lambda: self._back() and self.pair.active is standby,
+            BACK,
+        )
+        self.waits.append(took)
+        Site(self.lab, active).insist("systemctl --no-block start cranectld")
+        self._judge()
+
+    # --- waiting and judging ---------------------------------------------------------------------------------------
+
+    def _wait_back(self) -> None:
+        took = self._wait(f"the service is back ({self.books})", self._back, BACK)
+        self.waits.append(took)
+        self._tell(f"       the service is there after {took:.1f} s")
+
+    def _back(self) -> bool:
+        active = self.lab.active()
+        return active is not None and self.lab.client.served_by() == active.name and active.has_address()
+
+    def _whole(self) -> bool:
+        return self._back() and self.pair.is_standby(self.pair.standby)
+
+    def _wait(self, what: str, predicate: Callable[[], bool], deadline: float) -> float:
+        try:
+            return waiting.wait_until(what, predicate, deadline)
+        except AssertionError as error:
+            self._violation(str(error))
+            raise
+
+    def _judge(self) -> None:
+        wrong = self.judge.look()
+        if wrong:
+            self._violation("; ".join(sorted({text for _, text in wrong})), wrong[0][0])
+
+    def _tell(self, text: str) -> None:
+        line = f"[{time.monotonic():10.2f}] {text}"
+        self.account.append(line)
+        self.say(line)
+
+    def _violation(self, what: str, at: float = 0.0) -> None:
+        """Raises Violation, with all that a person would want to see."""
+        at = at or time.monotonic()
+        self.judge.look()
+        parts = [
+            f"VIOLATION: {what}",
+            "--- what was done in this round",
+            *self.account,
+            f"--- the ledger around {at:.2f}",
+            self.judge.ledger.around(at, 10.0),
+            "--- the watcher",
+            self.lab.watcher.timeline(60),
+            self.lab.diagnosis(),
+        ]
+        raise Violation("\n".join(parts)) from None
+
+    def summary(self) -> str:
+        """What was done and what was seen."""
+        seconds = time.monotonic() - self.began
+        lines = [
+            f"{sum(self.done.values())} faults of {len(self.done)} kinds in {seconds:.0f} s, "
+            f"{sum(self.void.values())} more had nothing to hit",
+            f"the service was waited for {len(self.waits)} times, {max(self.waits, default=0):.1f} s at most",
+            f"at the longest {self.judge.longest or 'no address was without its daemon'}",
+            f"and longer, keepalived being frozen, {len(self.judge.excused)} times: "
+            f"{max((stray.seconds for stray in self.judge.excused), default=0):.1f} s at most",
+        ]
+        return "\n".join(lines)
+
+
+def new_walk(lab: Lab, say: Callable[[str], None]) -> Walker:
+    """A lab that was just entered: two nodes booted, installed, set up, and kept as they are for again()."""
+    lab.start()
+    install(lab)
+    for node in lab.nodes:
+        Site(lab, node).standin()
+    set_up(lab, "--storage-lease", LEASE)
+    lab.save(SAVED)
+    return again(lab, say)
+
+
+def again(lab: Lab, say: Callable[[str], None]) -> Walker:
+    """The same lab, as it was before any fault."""
+    for node in lab.nodes:
+        node.wanted = False  # a reboot that is under way ends here
+    lab.restore(SAVED)
+    lab.start()
+    return Walker(lab, say)
