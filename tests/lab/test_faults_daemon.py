@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 
@@ -122,12 +123,13 @@ def test_cranectld_frozen_with_its_heartbeat_is_ended_by_the_watchdog(kept: Pair
     kept.wait_standby(active)
 
 
-def test_an_alive_file_from_before_a_power_loss_is_gone_before_cranectld_is_ready(kept: Pair) -> None:
+def test_an_alive_file_from_before_a_power_loss_and_of_root_is_gone_before_cranectld_is_ready(kept: Pair) -> None:
     lab, alive = kept.lab, kept.lab.shared / ALIVE
     for node in (kept.standby, kept.active):
         node.standin(START_SECONDS=3)
         node.power_off_hard()
     assert alive.exists()
+    os.chown(alive, 0, 0)
     lab.start()
     lab.wait_until("a daemon starts", lab.active, SETTLED)
     assert not alive.exists()
