@@ -69,7 +69,7 @@ def test_two_crashes_in_a_partition(kept: Pair) -> None:
     kept.wait_standby(first)
     kept.after(lambda: second.kill(CRANECTLD), served_by=first)
     kept.lab.heal()
-    kept.stays(first, 3)
+    kept.stays(first, 2)
     kept.wait_ready()
 
 
@@ -94,7 +94,7 @@ def test_cranectld_that_crashes_as_soon_as_it_is_ready_on_both_nodes(kept: Pair)
     for node in lab.nodes:
         node.standin()
     kept.wait_ready()
-    kept.stays(kept.active, 3)
+    kept.stays(kept.active, 1.5)
 
 
 def test_a_stop_that_takes_long_is_ended_at_its_limit(kept: Pair) -> None:

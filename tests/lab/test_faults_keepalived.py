@@ -63,16 +63,16 @@ def test_keepalived_hung_on_the_standby_brings_the_service_back_where_it_was(kep
     signal_all(standby, KEEPALIVED, "STOP")
     kept.after(lambda: active.kill(CRANECTLD), served_by=active)
     signal_all(standby, KEEPALIVED, "CONT")
-    kept.stays(active, 3)
+    kept.stays(active, 2)
     kept.wait_ready()
 
 
 def test_keepalived_hung_on_the_active_node_moves_nothing(kept: Pair) -> None:
     active = kept.active
     signal_all(active, KEEPALIVED, "STOP")
-    kept.stays(active, 3.5)
+    kept.stays(active, 2.5)
     signal_all(active, KEEPALIVED, "CONT")
-    kept.stays(active, 2)
+    kept.stays(active, 1.5)
 
 
 def test_keepalived_hung_on_the_active_node_loses_the_address_when_cranectld_crashes(kept: Pair) -> None:
@@ -122,7 +122,7 @@ def test_a_heartbeat_that_stands_still_for_a_moment_moves_nothing(kept: Pair) ->
     active.kill(heartbeat, signal.SIGSTOP)
     kept.stays(active, 2.5)
     active.kill(heartbeat, signal.SIGCONT)
-    kept.stays(active, 3)
+    kept.stays(active, 1.5)
 
 
 def test_the_queueing_process_killed_queues_again_and_takes_over(kept: Pair) -> None:

@@ -103,7 +103,8 @@ def compile_module(devel: Path, source: Path, work: Path, *beside: Path) -> tupl
     name = next(work.glob("*.te")).stem
     for other in beside:
         shutil.copy(other, work)
-    said = run("make", "-C", work, "-f", devel / "Makefile", f"HEADERDIR={devel / 'include'}", "NAME=x", f"{name}.pp")
+    make = ("make", "--no-print-directory", "-C", work, "-f", devel / "Makefile")
+    said = run(*make, f"HEADERDIR={devel / 'include'}", "NAME=x", f"{name}.pp")
     return work / f"{name}.pp", said
 
 
