@@ -197,10 +197,10 @@ clean: ## remove all that was built, not the installed tools
 APT := bzip2 ca-certificates checkpolicy cpio createrepo-c dnf gawk gcc git gpg iproute2 keepalived libmagic1 m4 \
 	mandoc mmdebstrap openssh-client policycoreutils python3 python3-jinja2 python3-pytest python3-rpm \
 	python3-venv python3-yaml qemu-system-x86 qemu-utils rpm selinux-policy-default selinux-policy-dev \
-	semodule-utils setools shellcheck spin systemd-container util-linux zstd
-DNF := bzip2 cpio createrepo_c dnf file-libs gawk gcc git-core iproute keepalived mandoc openssh-clients \
+	semodule-utils shellcheck spin systemd-container util-linux zstd
+DNF := bzip2 checkpolicy cpio createrepo_c dnf file-libs gawk gcc git-core iproute keepalived mandoc openssh-clients \
 	policycoreutils python3 python3-jinja2 python3-pytest python3-pyyaml python3-rpm rpm-build \
-	selinux-policy-devel selinux-policy-targeted setools-console ShellCheck systemd-container systemd-rpm-macros \
+	selinux-policy-devel selinux-policy-targeted ShellCheck systemd-container systemd-rpm-macros \
 	util-linux zstd
 
 .PHONY: packages

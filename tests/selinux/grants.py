@@ -72,7 +72,7 @@ GRANTS = [
         KEEPALIVED,
         {"fd": "use", "fifo_file": PIPE, "process": "sigchld"},
     ),
-    Grant("scripts read the settings", SCRIPT, "crane_keepalived_conf_t", {"dir": LIST, "file": READ}),
+    Grant("scripts read the settings", SCRIPT, "crane_keepalived_conf_t", {"dir": SEARCH, "file": READ}),
     Grant("scripts read the gate", SCRIPT, "crane_keepalived_gate_t", {"file": READ}),
     Grant(
         "scripts keep notes",
@@ -87,7 +87,7 @@ GRANTS = [
         "scripts look whether cranectld runs, where a service without a domain of its own runs",
         SCRIPT,
         "initrc_t unconfined_service_t",
-        {"dir": "getattr search | open read ioctl lock", "file": READ, "lnk_file": f"| {LINK}", "process": "| getattr"},
+        {"dir": "getattr search | open", "file": READ},
     ),
     Grant("scripts look for processes", SCRIPT, "proc_t", {"dir": SEARCH}),
     Grant("scripts look at the link", SCRIPT, "sysfs_t", {"dir": f"| {LIST}", "file": READ, "lnk_file": LINK}),
@@ -112,7 +112,7 @@ GRANTS = [
         SCRIPT,
         {"fd": "use", "fifo_file": PIPE, "process": "sigchld"},
     ),
-    Grant("hooks are executed by their path", HOOK, "crane_keepalived_conf_t", {"dir": LIST}),
+    Grant("hooks are executed by their path", HOOK, "crane_keepalived_conf_t", {"dir": SEARCH}),
     Grant("hooks start, stop and look at one unit", HOOK, "cranectld_unit_file_t", {"service": "start status stop"}),
     Grant("hooks read /etc", HOOK, "etc_t", {"dir": LIST, "file": READ, "lnk_file": LINK}),
     Grant(
@@ -148,9 +148,6 @@ GRANTS = [
     ),
     Grant("programs are executed", BOTH, "bin_t", {"dir": LIST, "file": RUN, "lnk_file": LINK}),
     Grant("shells are executed", BOTH, "shell_exec_t", {"file": RUN}),
-    Grant(
-        "EL's corecmd_exec_bin: programs under every label of /usr and /etc", BOTH, "base_ro_file_type", {"file": RUN}
-    ),
     Grant("the locale is read", BOTH, "locale_t", {"dir": LIST, "file": MAP, "lnk_file": LINK}),
     *(
         Grant(
@@ -190,7 +187,7 @@ GRANTS = [
         "mail: hooks connect to a relay",
         HOOK,
         HOOK,
-        {"tcp_socket": f"{SOCKET} listen accept", "udp_socket": SOCKET},
+        {"tcp_socket": SOCKET, "udp_socket": SOCKET},
         mail=True,
     ),
     Grant("mail: its port, and the DNS's", HOOK, "smtp_port_t dns_port_t", {"tcp_socket": "name_connect"}, mail=True),
