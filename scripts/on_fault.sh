@@ -3,6 +3,27 @@
 # keepalived: the address is not to be here. Mostly because the gate is closed: this node stands by.
 . /usr/libexec/crane-keepalived/node-state.sh
 
+# How often cranectld failed here in a row, for the hooks. A third word is the daemon whose end is not counted yet. The
+# file is cranectld's user's: a shell that is to add what is no number may run it.
+read_failures() {
+    failures='' running=''
+    read -r failures _ running 2>/dev/null <"$record" || :
+    case "$failures" in '' | *[!0-9]* | 0?* | ????*) failures=0 ;; esac
+    [ -z "$running" ] || failures=$((failures + 1))
+    export CRANE_HA_FAILURES="$failures"
+}
+record=/run/crane-keepalived.failures
+
+# Did the daemon that ended here just now fail? systemd knows until it starts the unit again, a second later; from then on
+# the record tells.
+daemon_failed() {
+    [ "$pid" = fault ] || [ "$(systemctl show --property=Result --value cranectld.service)" != success ] || {
+        read_failures
+        [ -z "$running" ] && [ "$failures" -gt 0 ] && [ -n "$(find "$record" -newermt '-10 seconds')" ]
+    }
+}
+
+read_failures
 if lock_is_here; then
     # The lock is here and the address cannot be: hand over, if what keeps it away is true now.
     if ! link_is_up; then
@@ -12,11 +33,13 @@ if lock_is_here; then
     else
         exit 0 # already mended: the address comes back by itself
     fi
+    # A restart that was asked for is no failure, unless we say so. cranectld's user reads it; keepalived's umask is 077.
+    (umask 022 && echo "$pid" >"$notes/failed")
     # try-restart: while an administrator's stop is under way, it ends in a stopped unit
     systemctl --no-block try-restart cranectld.service
     log "$why: handing over"
     run_hooks fault
-elif [ "$pid" = fault ] || [ "$(systemctl show --property=Result --value cranectld.service)" != success ]; then
+elif daemon_failed; then
     log "cranectld failed on this node: another node takes over"
     run_hooks fault
 else

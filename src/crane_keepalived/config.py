@@ -61,6 +61,7 @@ class Wanted:
     failback: Failback
     lease: int
     check: Check
+    restart_pause: int
     hook_timeout: int
     places: Mapping[str, str]
 
@@ -122,6 +123,7 @@ def _wanted(role: Role, values: Mapping[str, Any], places: Mapping[str, str]) ->
         failback=Failback(values["Failback"], values["FailbackDelay"]),
         lease=values["StorageLease"],
         check=Check(values["CheckInterval"], values["CheckTimeout"], values["CheckGrace"], values["ProbeFailures"]),
+        restart_pause=values["RestartPause"],
         hook_timeout=values["HookTimeout"],
         places=places,
     )

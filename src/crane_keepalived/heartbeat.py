@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
 
-from crane_keepalived import lock, netlink, unit
+from crane_keepalived import failures, lock, netlink, unit
 from crane_keepalived.probe import Probe
 from crane_keepalived.settings import Settings
 
@@ -46,6 +46,7 @@ class Heartbeat:
         self._complaint = ""
         self._address_here = False
         self._address_seen = time.monotonic()
+        self._lasts_at = time.monotonic() + failures.LASTING
         self._probe = Probe(settings.listen_port)
         self._wish = self._read_wish()
         self._wished_since, self._wish_changed = 0.0, float("-inf")
@@ -66,6 +67,9 @@ class Heartbeat:
         else:
             ping(self._settings, self._status(), time.monotonic() - started)
             self._heed_wish()
+        if time.monotonic() >= self._lasts_at:
+            self._lasts_at = float("inf")
+            failures.lasts(self._daemon.root)
 
     def look_at_network(self) -> float:
         """A holder whom no client reaches lets go, so that another node can serve. Returns by when to look again."""
@@ -119,6 +123,7 @@ class Heartbeat:
                 self._wished_since = now
             self._wish, self._wish_changed = wish, now
             if wish and now - self._wished_since >= self._settings.failback_delay:
+                failures.ends_well(self._daemon.root)
                 self._let_go(f"{wish.node} is well again and has the service back (Failback)", why="")
 
     def _read_wish(self) -> Optional[lock.Mark]:

@@ -156,13 +156,14 @@ class Daemon:
 
 @dataclass(frozen=True)
 class HaConfig:
-    """All of it."""
+    """All of it. ``restart_pause``: the longest wait, in seconds, after a cranectld that failed again and again."""
 
     role: Role
     vrrp: Vrrp
     lock: StorageLock
     failback: Failback
     check: Check
+    restart_pause: int
     hook_timeout: int
     daemon: Daemon
     port: int

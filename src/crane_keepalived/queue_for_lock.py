@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from crane_keepalived import heartbeat, lock, netlink, unit
+from crane_keepalived import failures, heartbeat, lock, netlink, unit
 from crane_keepalived.settings import Settings, SettingsError, load
 
 # how often a node that cannot queue looks whether it can: its peer serves meanwhile, or nobody can
@@ -31,6 +31,7 @@ def main(argv: list[str], root: Path = Path("/")) -> int:
     try:
         settings = load(root)
         unit.close_gate(root)
+        _rest(settings, root)
         queue(settings, argv[1:], root)
     except (FileNotFoundError, SettingsError) as error:
         print(f"queue-for-lock: {error}; run crane-ha-setup", file=sys.stderr)
@@ -39,6 +40,24 @@ def main(argv: list[str], root: Path = Path("/")) -> int:
         print(f"queue-for-lock: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def _rest(settings: Settings, root: Path) -> None:
+    """A cranectld that failed here again and again leaves the queue to the other node for a while."""
+    if not failures.is_known(root):
+        return
+    failed = failures.settle(root, _was_asked())
+    seconds = failures.pause(failed, settings.restart_pause)
+    if seconds:
+        what = f"cranectld failed here {failed} times in a row: queues again after {seconds:g} s"
+        unit.Reporter().say(f"standby, cannot take over: {what}, or at once by systemctl restart cranectld")
+        time.sleep(seconds)
+
+
+def _was_asked() -> bool:
+    """Did somebody start the unit? systemd counts its own restarts since then."""
+    ask = ["/usr/bin/systemctl", "show", "--property=NRestarts", "--value", "cranectld.service"]
+    return subprocess.run(ask, check=False, stdout=subprocess.PIPE).stdout.strip() in (b"", b"0")
 
 
 def queue(settings: Settings, command: list[str], root: Path) -> None:
@@ -56,6 +75,7 @@ def queue(settings: Settings, command: list[str], root: Path) -> None:
     _wait_for_stray_cranectld(settings.cranectld_lock, reporter)
     held.hold(node)  # the server's word that the lock is still ours, after whatever we waited for
     settings.alive_file.unlink(missing_ok=True)  # a dead daemon's: the lock is ours, so nobody is alive
+    failures.begins(root, os.getpid())
     unit.open_gate(os.getpid(), root)
     cranectld = os.pidfd_open(os.getpid())
     _detach(lambda: heartbeat.run(held, settings, heartbeat.Daemon(cranectld, node, root)))

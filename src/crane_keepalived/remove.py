@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from . import firewall, generations, session, settings, unit
+from . import failures, firewall, generations, session, settings, unit
 from .commit import restore_units
 from .files import below
 from .model import NOTE
@@ -46,7 +46,8 @@ def _undo(options: Options, before: generations.Generation) -> None:
     before.restore()
     relabel(path for path in (Path(entry["path"]) for entry in before.files) if path.exists())
     firewall.close_vrrp(options.root)
-    (options.root / unit.GATE).unlink(missing_ok=True)
+    for state in (unit.GATE, failures.RECORD):
+        (options.root / state).unlink(missing_ok=True)
     shutil.rmtree(below(options.root, NOTE).parent, ignore_errors=True)
     restore_units(before.units, before.units)
 

@@ -9,7 +9,13 @@ from pathlib import Path
 PATH = Path("etc/crane-keepalived/settings")
 
 # What settings written by an older package lack: an upgrade must not keep cranectld from starting.
-_LATER = {"CHECK_SILENCE": "77", "LISTEN_PORT": "0", "PROBE_INTERVAL": "2", "PROBE_FAILURES": "0"}
+_LATER = {
+    "CHECK_SILENCE": "77",
+    "LISTEN_PORT": "0",
+    "PROBE_INTERVAL": "2",
+    "PROBE_FAILURES": "0",
+    "RESTART_PAUSE": "900",
+}
 
 
 class SettingsError(Exception):
@@ -37,6 +43,7 @@ class Settings:
     listen_port: int
     probe_interval: float
     probe_failures: int
+    restart_pause: float
 
 
 def load(root: Path = Path("/")) -> Settings:
@@ -63,6 +70,7 @@ def load(root: Path = Path("/")) -> Settings:
             listen_port=int(value["LISTEN_PORT"]),
             probe_interval=float(value["PROBE_INTERVAL"]),
             probe_failures=int(value["PROBE_FAILURES"]),
+            restart_pause=float(value["RESTART_PAUSE"]),
         )
     except (KeyError, ValueError) as error:
         raise SettingsError(f"{path}: {error} is missing or wrong; run crane-ha-setup again") from None

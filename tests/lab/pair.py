@@ -17,6 +17,7 @@ from .node import Node
 REPOSITORY = Path(os.environ.get("LAB_REPOSITORY") or Path(__file__).resolve().parents[2] / "dist")
 SETTLED = 30.0  # seconds in which a pair whose nodes are well comes back by itself
 
+FAILURES = "/run/crane-keepalived.failures"
 RESTART = 0.25  # seconds of the shortest gap that a stand-in's end and start can make; a busy host makes shorter ones
 
 
@@ -76,7 +77,7 @@ class Pair:
         """Does ``crane-ha status`` on the node find nothing wrong?"""
         return node.run(["crane-ha", "status"], check=False).returncode == 0
 
-    def wait_ready(self) -> None:
+    def wait_ready(self, seconds: float = SETTLED) -> None:
         """Wait until one node serves the client and every other stands by."""
 
         def ready() -> bool:
@@ -85,7 +86,7 @@ class Pair:
                 return False
             return all(map(self.is_standby, self.standbys))
 
-        self.lab.wait_until("one node serves and the other stands by", ready, SETTLED)
+        self.lab.wait_until("one node serves and the other stands by", ready, seconds)
 
     def wait_standby(self, node: Node) -> None:
         """Wait until the node, which may just be booting, stands by."""
@@ -118,7 +119,10 @@ class Pair:
             if not node.is_on:
                 node.start()
             node.run(
-                "rm -f /etc/crane/standin.conf /etc/crane-keepalived/*.d/*; systemctl unmask cranectld keepalived;"
+                "rm -f /etc/crane/standin.conf /etc/crane-keepalived/*.d/*;"
+                # failures of former tests are none in a row with this one's
+                f"read -r _ _ pid <{FAILURES}; echo 0 0 $pid >{FAILURES};"
+                "systemctl unmask cranectld keepalived;"
                 "systemctl start keepalived cranectld",
                 check=False,
             )

@@ -176,6 +176,7 @@ class Node:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             universal_newlines=True,
+            umask=0o077,  # as keepalived's
         )
 
     def end(self, running: subprocess.Popen[str]) -> Ended:

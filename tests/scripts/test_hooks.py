@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Callable
+from typing import Callable, Optional
 
 import pytest
 
@@ -69,6 +69,31 @@ def test_settings_reach_hooks_letter_for_letter(node: Node, state: str) -> None:
     node.executable(f"{state}.d/tell", 'note "$CRANE_HA_ADDRESSES"')
     enter(node, state)
     assert node.notes() == [value]
+
+
+@pytest.mark.parametrize(
+    ("record", "failures"),
+    [
+        ("0 0 4711\n", "1"),
+        ("2 99999 4711\n", "3"),
+        ("3 99999\n", "3"),
+        (None, "0"),
+        ("", "0"),
+        ("-1 0\n", "0"),
+        ("08 0 1\n", "1"),
+        ("9999 0\n", "0"),
+        # it is cranectld's user who writes it, and root who reads
+        ("a[$(note_broken_into)] 0 1\n", "1"),
+        ("0 0 $(note_broken_into)\n", "1"),
+    ],
+)
+def test_the_hooks_of_a_fault_learn_how_often(node: Node, record: Optional[str], failures: str) -> None:
+    if record is not None:
+        (node.root / "run/crane-keepalived.failures").write_text(record)
+    node.executable("fault.d/tell", 'note "$CRANE_HA_FAILURES"')
+    node.gate_holds("0 fault\n")
+    assert node.run("on_fault.sh") == 0
+    assert node.calls("note") == [("note", failures)]
 
 
 def test_hooks_learn_nothing_of_the_storage(node: Node, state: str) -> None:

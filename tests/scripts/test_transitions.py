@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import Optional
 
 import pytest
@@ -69,6 +70,27 @@ def test_on_backup_without_the_lock_tells_the_backup_hooks(node: Node) -> None:
 
 
 # ---- on_fault.sh: the address is not to be here ----
+
+
+@pytest.mark.parametrize(
+    ("record", "age", "hook"),
+    [("1 99999\n", 0, "fault"), ("1 99999\n", 60, "backup"), ("0 0\n", 0, "backup"), ("0 0 4711\n", 0, "backup")],
+)
+def test_on_fault_that_comes_late_sees_the_failure_in_the_record(node: Node, record: str, age: int, hook: str) -> None:
+    counted = node.root / "run/crane-keepalived.failures"
+    counted.write_text(record)
+    os.utime(counted, (time.time() - age,) * 2)
+    assert node.run("on_fault.sh") == 0
+    assert node.notes() == [hook]
+
+
+def test_on_fault_tells_that_the_restart_is_for_a_failure(node: Node) -> None:
+    node.holds_the_lock()
+    node.link_is_down()
+    assert node.run("on_fault.sh") == 0
+    said = node.root / "run/crane-keepalived/failed"
+    assert said.read_text() == f"{os.getpid()}\n"
+    assert said.stat().st_mode & 0o777 == 0o644  # cranectld's user reads it
 
 
 def test_on_fault_hands_over_when_the_link_is_down(node: Node) -> None:

@@ -42,6 +42,7 @@ FILES = {
     "/usr/lib/systemd/system/crane-keepalived-gate.service": UNITS,
     "/usr/lib/systemd/system/craned.service": UNITS,
     "/run/crane-keepalived.gate": (GATE,),
+    "/run/crane-keepalived.failures": (GATE,),
     "/var/run/crane-keepalived.gate": (GATE,),
     "/run/crane-keepalived/passed": (NOTES,),
     "/var/run/crane-keepalived/refused": (NOTES,),

@@ -13,13 +13,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Optional
 
-from crane_keepalived import lock, unit
+from crane_keepalived import failures, lock, unit
 
 SOURCE = Path(lock.__file__).parents[1]
 # the node's own question to systemd has no answer on a machine without keepalived.service
 DRIVER = (
     "import errno, sys, time; from pathlib import Path; from crane_keepalived import lock, queue_for_lock as q;"
-    "q._keepalived_runs = lambda: True; {}; sys.exit(q.main(sys.argv[1:], Path(sys.argv[1])))"
+    "q._keepalived_runs = lambda: True; q._was_asked = lambda: False;"
+    "{}; sys.exit(q.main(sys.argv[1:], Path(sys.argv[1])))"
 )
 # a storage that fails at the beat number in {}: the first two are queue-for-lock's own
 STORAGE = (
@@ -48,7 +49,8 @@ class Node:
         self.process: Optional[subprocess.Popen[bytes]] = None
         (root / "etc/crane-keepalived").mkdir(parents=True)
         (root / "run/crane-keepalived").mkdir(parents=True)
-        (root / unit.GATE).write_text("0\n")
+        for state in (unit.GATE, failures.RECORD):
+            (root / state).write_text("0\n")
         values = {
             "ROLE": "master", "CLUSTER_ID": "1a2b3c4d", "INTERFACE": "lo", "ADDRESSES": "127.0.0.1",
             "HA_LOCK": f"{storage}/ha.lock", "CRANECTLD_LOCK": f"{storage}/cranectld.lock",
