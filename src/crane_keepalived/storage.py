@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import socket
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +16,8 @@ from .crane import SECTION, SHARED, CraneConfig
 from .errors import Findings, HaError, UnansweredError
 from .run import as_user
 
+# "Y": the kernel takes a lock again that the server has given away, and tells nobody (Linux, nfs4.recover_lost_locks)
+RECOVERS_LOST_LOCKS = Path("/sys/module/nfs/parameters/recover_lost_locks")
 # storage that does not answer within this many seconds is an error
 LIMIT = 5.0
 SHARED_KINDS = re.compile(
@@ -120,8 +124,56 @@ def check_mount(mount: Optional[Mount], place: str, findings: Findings) -> None:
     if kind == "nfs4" and "vers=4.0" in options:
         what = f"{point} is NFS 4.0, which is told of no lock that is free: a takeover may take 30 s"
         findings.warn(place, what, "mount it with vers=4.2")
+    if kind.startswith("nfs") and _recovers_lost_locks():
+        what = f"{point}: the kernel's nfs.recover_lost_locks is on: a daemon would not learn that its lock is lost"
+        cure = f"echo N >{RECOVERS_LOST_LOCKS}, and take it out of /etc/modprobe.d and the kernel's command line"
+        findings.error(place, what, cure)
     if kind.startswith("nfs") and "soft" in options:
         findings.warn(place, f"{point} is mounted soft: a stall of the server loses data", "mount it hard")
+
+
+def check_locks_are_seen(ha_lock: Path, cluster_id: str, beat: int, user: str, findings: Findings) -> None:
+    """Refuse storage on which the lock is free here while another node, by its beats, holds it.
+
+    The sure test of what mount options only promise. ``beat``: seconds between two; as long, and one more, the lock is
+    held if it is free. Where nobody holds it that delays no more than that.
+    """
+    limit = LIMIT + beat + 1
+    try:
+        other = as_user(user, lambda: _free_though_held(ha_lock, cluster_id, beat + 1), limit)
+    except UnansweredError:
+        findings.error(ha_lock, f"does not answer within {limit:g} s", "mend the storage or its mount")
+    except (OSError, HaError) as error:
+        findings.error(ha_lock, f"{user} cannot lock it: {error}", "mend the storage or its mount")
+    else:
+        if other:
+            what = f"{other} holds this lock and writes to it, and it could be locked here all the same"
+            findings.error(ha_lock, what, "use storage, or mount options, with locks that all nodes see")
+
+
+def _free_though_held(path: Path, cluster_id: str, seconds: float) -> str:
+    """The node that writes to the lock file while we have its lock; "" when there is none."""
+    holder = lock.read_holder(path)
+    if holder is None or holder.node == socket.gethostname():
+        return ""
+    ours = lock.StorageLock(path, cluster_id)
+    try:
+        deadline = time.monotonic() + seconds if ours.acquire_now() else 0.0
+        while time.monotonic() < deadline:
+            time.sleep(0.1)
+            now = lock.read_holder(path)
+            if now is not None and now != holder:
+                return now.node
+    finally:
+        ours.close()
+    return ""
+
+
+def _recovers_lost_locks() -> bool:
+    try:
+        return RECOVERS_LOST_LOCKS.read_text().strip() in ("Y", "1")
+    except OSError:
+        return False
 
 
 def _look(base: Path, ha_lock: Path, cranectld_lock: Path, user: str) -> dict[str, Any]:
