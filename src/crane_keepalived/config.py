@@ -62,6 +62,7 @@ class Wanted:
     lease: int
     check: Check
     restart_pause: int
+    reboot_stuck: bool
     hook_timeout: int
     places: Mapping[str, str]
 
@@ -124,6 +125,7 @@ def _wanted(role: Role, values: Mapping[str, Any], places: Mapping[str, str]) ->
         lease=values["StorageLease"],
         check=Check(values["CheckInterval"], values["CheckTimeout"], values["CheckGrace"], values["ProbeFailures"]),
         restart_pause=values["RestartPause"],
+        reboot_stuck=values["RebootStuck"],
         hook_timeout=values["HookTimeout"],
         places=places,
     )

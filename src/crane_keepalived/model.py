@@ -156,7 +156,11 @@ class Daemon:
 
 @dataclass(frozen=True)
 class HaConfig:
-    """All of it. ``restart_pause``: the longest wait, in seconds, after a cranectld that failed again and again."""
+    """All of it.
+
+    ``restart_pause``: the longest wait, in seconds, after a cranectld that failed again and again.
+    ``reboot_stuck``: whether a node on which SIGKILL does not end cranectld reboots.
+    """
 
     role: Role
     vrrp: Vrrp
@@ -164,6 +168,7 @@ class HaConfig:
     failback: Failback
     check: Check
     restart_pause: int
+    reboot_stuck: bool
     hook_timeout: int
     daemon: Daemon
     port: int

@@ -80,8 +80,9 @@ def _parser() -> argparse.ArgumentParser:
         add = partial(keys.add_argument, dest=key.dest)
         default = f" (default {key.default})" if key.default and not key.flag else ""
         if key.flag:
-            add(key.option, action="store_const", const="true", help=key.help)
-            add(f"--no-{key.option[2:]}", action="store_const", const="false", help="or not (default)")
+            yes, no = (" (default)", "") if key.default == "true" else ("", " (default)")
+            add(key.option, action="store_const", const="true", help=key.help + yes)
+            add(f"--no-{key.option[2:]}", action="store_const", const="false", help=f"or not{no}")
         else:
             action = "append" if key.many else "store"
             add(key.option, action=action, metavar=key.metavar, help=key.help + default)

@@ -96,6 +96,7 @@ def prepare(options: Options, findings: Findings) -> Prepared:
         failback=wanted.failback,
         check=wanted.check,
         restart_pause=wanted.restart_pause,
+        reboot_stuck=wanted.reboot_stuck,
         hook_timeout=wanted.hook_timeout,
         daemon=daemon,
         port=file.port,

@@ -23,7 +23,7 @@ DEADLINE = 20.0  # seconds; every limit in the tests is far below it
 
 # what systemd gives a unit
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin"
-FAKES = ("systemctl", "logger", "note")
+FAKES = ("systemctl", "logger", "note", "reboot")
 
 Call = tuple[str, ...]
 RESTART: Call = ("systemctl", "--no-block", "try-restart", "cranectld.service")

@@ -37,7 +37,15 @@ def code_of(script: Path) -> str:
 
 
 def test_every_shell_script_is_looked_at() -> None:
-    names = ("check_and_failover.sh", "on_master.sh", "on_backup.sh", "on_fault.sh", "node-state.sh", "close-gate")
+    names = (
+        "check_and_failover.sh",
+        "on_master.sh",
+        "on_backup.sh",
+        "on_fault.sh",
+        "node-state.sh",
+        "close-gate",
+        "fence",
+    )
     assert {script.name for script in SHELL} >= set(names)
 
 

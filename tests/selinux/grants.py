@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 SCRIPT, HOOK, KEEPALIVED = "crane_keepalived_t", "crane_keepalived_hook_t", "keepalived_t"
+FENCE = "crane_keepalived_fence_t"
 BOTH = f"{SCRIPT} {HOOK}"
+DOMAINS = f"{BOTH} {FENCE}"
 
 # "what is needed | what the distributions' interfaces add to it"
 SEARCH = "search | getattr open"
@@ -122,15 +124,54 @@ GRANTS = [
         {"file": f"| {READ}", "lnk_file": f"| {LINK}"},
     ),
     Grant("hooks look up users", HOOK, "passwd_file_t", {"file": f"| {READ}"}),
-    # ---- both ----
     *(
         Grant(
-            "each domain sees itself in /proc, forks, and ends what it started",
+            "scripts and hooks end what they started, and have the pipes of a shell",
+            domain,
+            domain,
+            {"process": "setpgid sigkill signal", "fifo_file": PIPE},
+        )
+        for domain in BOTH.split()
+    ),
+    # ---- the fence ----
+    Grant("systemd executes the fence", "init_t", "crane_keepalived_fence_exec_t", {"file": ENTER}),
+    Grant("in its domain", "init_t", FENCE, {"process": "transition"}),
+    Grant(
+        "which no other file enters",
+        FENCE,
+        "crane_keepalived_fence_exec_t",
+        {"file": "entrypoint execute map open read | getattr ioctl lock"},
+    ),
+    Grant(
+        "the fence has what systemd opened for it, and says that it has ended",
+        FENCE,
+        "init_t",
+        {"fd": "use", "fifo_file": f"| {PIPE}", "process": "sigchld | signull"},
+    ),
+    Grant(
+        "the fence sees the processes of cranectld's unit",
+        FENCE,
+        "cgroup_t",
+        {"dir": SEARCH + " read ioctl lock", "file": READ, "lnk_file": f"| {LINK}"},
+    ),
+    Grant(
+        "the fence looks whether cranectld sleeps in the kernel, as the scripts look at it",
+        FENCE,
+        "initrc_t unconfined_service_t",
+        {"dir": "search | getattr open", "file": READ},
+    ),
+    Grant("on the way to the log's socket", FENCE, "init_runtime_t", {"dir": f"| {SEARCH}"}),
+    Grant("on the way to the cgroups", FENCE, "tmpfs_t", {"dir": f"| {SEARCH}"}),
+    Grant("the fence reboots", FENCE, FENCE, {"capability": "sys_boot"}),
+    # ---- all three ----
+    *(
+        Grant(
+            "each domain sees itself in /proc, and forks",
             domain,
             domain,
             {
-                "process": "fork setpgid sigchld sigkill signal | getcap getsched signull sigstop",
-                "fifo_file": f"{PIPE} open create link rename setattr unlink",
+                "process": "fork sigchld | getcap getsched sigkill signal signull sigstop",
+                "fifo_file": f"| {PIPE} open create link rename setattr unlink",
                 "unix_dgram_socket": SOCKET,
                 "unix_stream_socket": SERVER,
                 # what every domain of the distribution has with itself
@@ -144,18 +185,21 @@ GRANTS = [
                 "shm": "| associate create destroy getattr lock read setattr unix_read unix_write write",
             },
         )
-        for domain in BOTH.split()
+        for domain in DOMAINS.split()
     ),
-    Grant("programs are executed", BOTH, "bin_t", {"dir": LIST, "file": RUN, "lnk_file": LINK}),
-    Grant("shells are executed", BOTH, "shell_exec_t", {"file": RUN}),
-    Grant("the locale is read", BOTH, "locale_t", {"dir": LIST, "file": MAP, "lnk_file": LINK}),
+    Grant("programs are executed", DOMAINS, "bin_t", {"dir": LIST, "file": RUN, "lnk_file": LINK}),
+    Grant("shells are executed", DOMAINS, "shell_exec_t", {"file": RUN}),
+    Grant("the locale is read", DOMAINS, "locale_t", {"dir": LIST, "file": MAP, "lnk_file": LINK}),
     *(
         Grant(
-            "files are found by their path", BOTH, folder, {"dir": f"{SEARCH} read ioctl lock", "lnk_file": f"| {LINK}"}
+            "files are found by their path",
+            DOMAINS,
+            folder,
+            {"dir": f"{SEARCH} read ioctl lock", "lnk_file": f"| {LINK}"},
         )
         for folder in ("etc_t", "usr_t", "var_t", "var_run_t", "device_t")
     ),
-    Grant("systemctl is executed", BOTH, "systemd_systemctl_exec_t", {"file": RUN}),
+    Grant("systemctl is executed", DOMAINS, "systemd_systemctl_exec_t", {"file": RUN}),
     Grant(
         "systemctl looks at process 1",
         BOTH,
@@ -166,22 +210,24 @@ GRANTS = [
     Grant("by a socket in /run/systemd", BOTH, "init_runtime_t init_var_run_t", {"dir": SEARCH, "sock_file": SENDTO}),
     Grant(
         "programs ask libselinux whether SELinux is there",
-        BOTH,
+        DOMAINS,
         "security_t",
         {"filesystem": "getattr", "dir": f"| {SEARCH}", "lnk_file": f"| {LINK}"},
     ),
-    Grant("on the way to selinuxfs", BOTH, "sysfs_t", {"dir": SEARCH, "filesystem": "getattr"}),
-    Grant("logger finds the log", BOTH, "devlog_t", {"sock_file": SENDTO}),
-    Grant("and its folder", BOTH, "syslogd_runtime_t syslogd_var_run_t", {"dir": SEARCH}),
-    Grant("logger writes to it", BOTH, "syslogd_t", {"unix_dgram_socket": "sendto", "unix_stream_socket": "connectto"}),
+    Grant("on the way to selinuxfs", DOMAINS, "sysfs_t", {"dir": SEARCH, "filesystem": "getattr"}),
+    Grant("logger finds the log", DOMAINS, "devlog_t", {"sock_file": SENDTO}),
+    Grant("and its folder", DOMAINS, "syslogd_runtime_t syslogd_var_run_t", {"dir": SEARCH}),
+    Grant(
+        "logger writes to it", DOMAINS, "syslogd_t", {"unix_dgram_socket": "sendto", "unix_stream_socket": "connectto"}
+    ),
     Grant(
         "logging_send_syslog_msg: the log of a system without a log daemon",
-        BOTH,
+        DOMAINS,
         "kernel_t",
         {"unix_dgram_socket": "sendto"},
     ),
-    Grant("likewise its console", BOTH, "console_device_t", {"chr_file": "| append getattr ioctl lock open write"}),
-    Grant("and the log daemon sees whether the sender is there", "syslogd_t", BOTH, {"process": "signull"}),
+    Grant("likewise its console", DOMAINS, "console_device_t", {"chr_file": "| append getattr ioctl lock open write"}),
+    Grant("and the log daemon sees whether the sender is there", "syslogd_t", DOMAINS, {"process": "signull"}),
     # ---- the administrator's boolean ----
     Grant(
         "mail: hooks connect to a relay",

@@ -20,6 +20,7 @@ FILES = {
     # run by systemd, for cranectld: in the domain of every service without one of its own
     f"{LIBEXEC}/queue-for-lock": ("bin_t",),
     f"{LIBEXEC}/close-gate": ("bin_t",),
+    f"{LIBEXEC}/fence": ("crane_keepalived_fence_exec_t",),
     # read, not executed
     f"{LIBEXEC}/node-state.sh": ("bin_t",),
     # a script of the administrator's is none of ours
@@ -40,6 +41,7 @@ FILES = {
     "/etc/systemd/system/cranectld.service.d/50-crane-keepalived.conf": UNITS,
     "/etc/systemd/system/keepalived.service.d/50-crane-keepalived.conf": UNITS,
     "/usr/lib/systemd/system/crane-keepalived-gate.service": UNITS,
+    "/usr/lib/systemd/system/crane-keepalived-fence.service": UNITS,
     "/usr/lib/systemd/system/craned.service": UNITS,
     "/run/crane-keepalived.gate": (GATE,),
     "/run/crane-keepalived.failures": (GATE,),

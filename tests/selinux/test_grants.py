@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from selinux.grants import BOTH, GRANTS, HOOK, KEEPALIVED, SCRIPT, Grant
+from selinux.grants import DOMAINS, FENCE, GRANTS, HOOK, KEEPALIVED, SCRIPT, Grant
 from selinux.policy import Rule
 from selinux.store import Linked
 
@@ -16,7 +16,9 @@ OURS = re.compile(r"\b(crane_keepalived|cranectld)_\w+")
 ATTRIBUTES = {
     SCRIPT: "domain",
     HOOK: "domain",
+    FENCE: "domain",
     "crane_keepalived_exec_t": "file exec entry",
+    "crane_keepalived_fence_exec_t": "file exec entry",
     "crane_keepalived_hook_exec_t": "file exec entry",
     "crane_keepalived_conf_t": "file conf",
     "cranectld_unit_file_t": "file unit",
@@ -27,7 +29,7 @@ MEANING = {
     # every domain; the Red Hat family's logging_send_syslog_msg, and its domain_type: packets without a label
     "domain": {"domain", "crane_keepalived_domain", "syslog_client_type", "corenet_unlabeled_type"},
     "file": {"file_type", "non_auth_file_type", "non_security_file_type"},
-    "exec": {"exec_type", "application_exec_type"},
+    "exec": {"exec_type"},
     "entry": {"entry_type"},
     "conf": {"configfile"},
     "unit": {"systemdunit", "systemd_unit_file_type"},
@@ -86,7 +88,7 @@ def test_one_boolean_and_it_is_off(linked: Linked) -> None:
 
 def test_no_role_but_that_of_services(linked: Linked) -> None:
     roles = [statement for statement in linked.after.statements if re.match(r"\(roletype \S+ crane", statement)]
-    domains = {f"(roletype system_r {domain})" for domain in BOTH.split()}
+    domains = {f"(roletype system_r {domain})" for domain in DOMAINS.split()}
     assert domains == {statement for statement in roles if not statement.startswith("(roletype object_r ")}
 
 
@@ -115,10 +117,11 @@ def test_no_more_than_this_is_kept_out_of_the_audit_log(added: list[Rule]) -> No
     silenced = {
         (rule.target, rule.tclass)
         for rule in added
-        if rule.kind == "dontaudit" and rule.source in BOTH.split() and rule.target not in BOTH.split()
+        if rule.kind == "dontaudit" and rule.source in DOMAINS.split() and rule.target not in DOMAINS.split()
     }
     assert {target for target, _ in silenced} <= {
-        *("console_device_t", "security_t", "selinux_config_t", "sysfs_t", "system_mail_t")
+        *("cgroup_t", "console_device_t", "init_t", "security_t"),
+        *("selinux_config_t", "sysctl_kernel_t", "sysfs_t", "system_mail_t"),
     }
     own = [rule for rule in added if rule.kind == "dontaudit" and rule.source == rule.target]
     assert {rule.tclass for rule in own} <= {"capability", "file", "udp_socket"}
@@ -165,6 +168,7 @@ def test_type_transitions(linked: Linked) -> None:
     always = {
         (None, KEEPALIVED, "crane_keepalived_exec_t", "process", SCRIPT),
         (None, SCRIPT, "crane_keepalived_hook_exec_t", "process", HOOK),
+        (None, "init_t", "crane_keepalived_fence_exec_t", "process", FENCE),
     }
     assert always <= found
     for when, source, target, tclass, result in found - always:

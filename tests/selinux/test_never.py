@@ -8,6 +8,7 @@ import pytest
 
 from selinux.given import EVERY_DOMAIN, NOT_OURS
 from selinux.never import NEVER, Never
+from selinux.never_fence import NEVER_FENCE
 from selinux.policy import Policy, Rule
 from selinux.store import Linked
 
@@ -43,7 +44,7 @@ def breaches(policy: Policy, row: Never, source: str, mail: bool) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("row", NEVER, ids=lambda row: row.sentence)
+@pytest.mark.parametrize("row", NEVER + NEVER_FENCE, ids=lambda row: row.sentence)
 def test_never(linked: Linked, row: Never) -> None:
     found = []
     for source in row.sources.split():

@@ -90,9 +90,17 @@ class Machine:
 
     def reboot(self) -> None:
         """In order; the next command is answered by the next boot."""
-        before = self.run("cat /proc/sys/kernel/random/boot_id").stdout
+        before = self.boot_id()
         self.run("systemctl reboot", False)
-        self.wait_until("it reboots", lambda: self.run("cat /proc/sys/kernel/random/boot_id").stdout != before)
+        self.wait_rebooted(before)
+
+    def boot_id(self) -> str:
+        """Another one after each boot; "" while nobody answers."""
+        return self.run("cat /proc/sys/kernel/random/boot_id", check=False).stdout
+
+    def wait_rebooted(self, before: str) -> None:
+        """Waits for another boot than that."""
+        self.wait_until("it reboots", lambda: self.boot_id() not in ("", before))
         self.wait_booted()
 
     def save(self, name: str) -> None:

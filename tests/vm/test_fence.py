@@ -1,0 +1,40 @@
+"""A cranectld that SIGKILL does not end, for it sleeps in the kernel: the node reboots, with SELinux enforcing."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+from . import node as it
+from .machine import Machine
+
+DISK, FROZEN = "/var/lib/frozen.img", "/mnt/frozen"
+DROP_IN = "/etc/systemd/system/cranectld.service.d/99-test.conf"
+
+
+def freeze(machine: Machine) -> None:
+    """A file system on which every write sleeps in the kernel until it is thawed, and nobody thaws it."""
+    machine.run(f"truncate --size=16M {DISK} && mkfs.ext4 -q {DISK} && mkdir {FROZEN} && mount -o loop {DISK} {FROZEN}")
+    machine.run(f"chmod 777 {FROZEN} && fsfreeze --freeze {FROZEN}")
+
+
+def test_a_killed_cranectld_that_does_not_end_reboots_the_node(node: Machine) -> None:
+    freeze(node)
+    writes = f"ExecStartPost=/bin/sh -c 'touch {FROZEN}/file & exit 0'"
+    node.write(DROP_IN, f"[Service]\n{writes}\n")
+    node.run("systemctl daemon-reload && systemctl restart cranectld")
+    it.wait_active(node)
+    assert node.run("ps -eo stat,args | grep '^D.*touch'").stdout
+    node.run(f"rm {DROP_IN} && systemctl daemon-reload")
+    before, follow = node.boot_id(), "journalctl --quiet --follow --identifier=crane-keepalived --output=cat"
+    with ThreadPoolExecutor() as reader:
+        # an emulated machine does not bring it to the disk before the reboot
+        seen = reader.submit(node.run, follow, check=False)
+        node.run(f"kill -9 {it.main_pid(node)}")
+        node.wait_rebooted(before)
+    assert "cranectld was killed and does not end (process" in seen.result().stdout
+    it.wait_active(node)
+
+
+def test_asked_not_to_it_does_not(node: Machine) -> None:
+    node.run("crane-ha-setup --no-reboot-stuck")
+    assert "crane-keepalived-fence" not in node.run("systemctl show --property=Wants cranectld.service").stdout
