@@ -112,6 +112,11 @@ class Heartbeat:
             self._held.verify()
         except lock.LockMissing as error:
             return f"{error}: no other node can take over; run crane-ha-setup --create-lock"
+        except PermissionError:
+            # nor can cranectld's user on another node
+            return (
+                f"{self._held.path} cannot be opened any more: no other node can take over; give it to cranectld's user"
+            )
         return ""
 
     def _heed_wish(self) -> None:

@@ -18,6 +18,7 @@ import fcntl
 import os
 import re
 import secrets
+import signal
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
@@ -32,6 +33,8 @@ _WISH_PATTERN = re.compile(rf"wanted by {_WORD} beat ([0-9]+)")
 _MADE_AGAIN = "made again"
 # O_DSYNC besides: NFS widens a plain write to the page it knows, and would put another node's line back to what it was
 _OURS = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_DSYNC
+# seconds after which a process that waits for a lock asks for it again
+_ASK_AGAIN = 1.0
 
 
 class LockError(Exception):
@@ -88,10 +91,7 @@ def create(path: Path, cluster_id: str, again: bool = False) -> str:
 
 def read_cluster_id(path: Path) -> str:
     """The cluster id in the lock file. Raises OSError, LockMissing, and LockError when the file is not ours."""
-    match = _CLUSTER_PATTERN.match(_read(path, _CLUSTER))
-    if match is None:
-        raise LockError(f"{path} is not a lock file of crane-keepalived")
-    return match.group(1)
+    return _cluster_id(path, _read(path, _CLUSTER))
 
 
 def read_holder(path: Path) -> Optional[Mark]:
@@ -132,10 +132,7 @@ class StorageLock:
         self.cluster_id = cluster_id
         self._since = ""
         self._beat = 0
-        try:
-            self.descriptor = os.open(path, os.O_RDWR | _OURS)
-        except FileNotFoundError:
-            raise LockMissing(f"{path} is missing") from None
+        self.descriptor = _open(path, os.O_RDWR | _OURS)
         try:
             self.verify()
         except BaseException:
@@ -156,20 +153,20 @@ class StorageLock:
 
     def acquire(self) -> None:
         """Wait until the lock is ours, however long. Raises OSError."""
-        fcntl.flock(self.descriptor, fcntl.LOCK_EX)
+        wait_for(self.descriptor)
 
     def verify(self) -> None:
         """Is the open file still the one that the path names, and this cluster's?
 
         Raises OSError, LockMissing, and LockError when the path leads to another file or the file is another cluster's.
         """
+        named = _open(self.path)
         try:
-            named = os.stat(self.path, follow_symlinks=False)
-        except FileNotFoundError:
-            raise LockMissing(f"{self.path} is missing") from None
-        if not os.path.samestat(named, os.fstat(self.descriptor)):
-            raise LockError(f"{self.path} was replaced")
-        found = read_cluster_id(self.path)
+            if not os.path.samestat(os.fstat(named), os.fstat(self.descriptor)):
+                raise LockError(f"{self.path} was replaced")
+            found = _cluster_id(self.path, _pread(named, _CLUSTER))
+        finally:
+            os.close(named)
         if found != self.cluster_id:
             raise LockError(f"{self.path} is the lock of cluster {found}, this node belongs to {self.cluster_id}")
 
@@ -190,16 +187,67 @@ class StorageLock:
                     raise
 
 
+def wait_for(descriptor: int) -> None:
+    """Lock the file when it is free, however long that takes. Raises OSError. For the main thread alone.
+
+    An NFSv4 server calls who waits, but after a restart, or when nobody asked again for a lease, it has forgotten them.
+    Linux asks again by itself every 30 s only; interrupted by a signal, it asks at once. So on NFS, and there alone,
+    this asks every second (tests/vm: a takeover took up to 9 s at a lease of 15 s, and takes 0.1 s).
+    """
+    if not _is_on_nfs(descriptor):
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        return
+    before = signal.signal(signal.SIGALRM, lambda *_: None)
+    signal.setitimer(signal.ITIMER_REAL, _ASK_AGAIN, _ASK_AGAIN)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def _is_on_nfs(descriptor: int) -> bool:
+    device = os.fstat(descriptor).st_dev
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="replace") as mounts:
+        for fields in map(str.split, mounts):
+            if fields[2] == f"{os.major(device)}:{os.minor(device)}":
+                return fields[fields.index("-") + 1].startswith("nfs")
+    return False
+
+
 def _line(text: str) -> bytes:
     return text.encode().ljust(LINE - 1)[: LINE - 1] + b"\n"
 
 
+def _cluster_id(path: Path, line: str) -> str:
+    match = _CLUSTER_PATTERN.match(line)
+    if match is None:
+        raise LockError(f"{path} is not a lock file of crane-keepalived")
+    return match.group(1)
+
+
 def _read(path: Path, offset: int) -> str:
+    descriptor = _open(path)
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except FileNotFoundError:
-        raise LockMissing(f"{path} is missing") from None
-    try:
-        return os.pread(descriptor, LINE, offset).decode("ascii", "replace")
+        return _pread(descriptor, offset)
     finally:
         os.close(descriptor)
+
+
+def _open(path: Path, how: int = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC) -> int:
+    # An NFS client goes by a name that it knew up to a minute ago, even when it opens the file. But of a folder that is
+    # opened it asks the server, and of every name again once that has changed.
+    try:
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            return os.open(path.name, how, dir_fd=folder)
+        finally:
+            os.close(folder)
+    except FileNotFoundError:
+        raise LockMissing(f"{path} is missing") from None
+
+
+def _pread(descriptor: int, offset: int) -> str:
+    # an NFS client trusts its copy of a file that it has open for writing itself, as every node of the pair has
+    os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+    return os.pread(descriptor, LINE, offset).decode("ascii", "replace")

@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Optional
 
 from crane_keepalived import failures, heartbeat, lock, netlink, unit
 from crane_keepalived.settings import Settings, SettingsError, load
@@ -135,17 +136,28 @@ def _keepalived_runs() -> bool:
 
 def _wait_for_stray_cranectld(path: Path, reporter: unit.Reporter) -> None:
     """cranectld's own lock may still be held: by one that was started by hand, or by a lease that is not yet over."""
-    try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return  # cranectld makes it
+    descriptor = _open_cranectld_lock(path, reporter)
+    if descriptor is None:
+        return
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         reporter.say(f"holds the storage lock, waits for {path}: held by a cranectld outside this pair")
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        lock.wait_for(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _open_cranectld_lock(path: Path, reporter: unit.Reporter) -> Optional[int]:
+    """None when there is none: cranectld makes it. One that cranectld could not open is waited for."""
+    while True:
+        try:
+            return os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return None
+        except PermissionError:
+            reporter.say(f"holds the storage lock, but cranectld may not write {path}: give that file to its user")
+            time.sleep(_PAUSE)
 
 
 @contextmanager

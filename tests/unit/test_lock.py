@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
+import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Optional, Union
 
 import pytest
 
@@ -75,6 +78,51 @@ def test_verify_sees_a_file_removed_and_replaced(path: Path) -> None:
     lock.create(path, "1a2b3c4d")
     with pytest.raises(lock.LockError, match="replaced"):
         held.verify()
+
+
+def test_who_looks_opens_the_folder_first(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else an NFS client may answer from what it knew of the name a minute ago."""
+    opened: list[str] = []
+    true_open = os.open
+
+    def noted(name: Union[str, Path], *how: int, dir_fd: Optional[int] = None) -> int:
+        opened.append(str(name))
+        return true_open(name, *how, dir_fd=dir_fd)
+
+    held = lock.StorageLock(path, "1a2b3c4d")
+    monkeypatch.setattr(os, "open", noted)
+    held.verify()
+    assert opened == [str(path.parent), path.name]
+
+
+def test_who_reads_lets_go_of_an_older_copy_first(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[object] = []
+    monkeypatch.setattr(os, "posix_fadvise", lambda *words: told.append(words[3]))
+    lock.read_holder(path)
+    assert told == [os.POSIX_FADV_DONTNEED]
+
+
+def test_who_waits_asks_again_and_stops_asking(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A blocked flock(2) that a signal interrupts asks the server anew; Python does that by itself."""
+
+    def flock(*_: object) -> None:
+        signal.pause()
+        signal.pause()
+
+    monkeypatch.setattr(lock, "_is_on_nfs", lambda _descriptor: True)
+    monkeypatch.setattr(lock, "_ASK_AGAIN", 0.05)
+    monkeypatch.setattr(fcntl, "flock", flock)
+    before = signal.getsignal(signal.SIGALRM)
+    lock.StorageLock(path, "1a2b3c4d").acquire()
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)  # an exec would keep it, and kill cranectld
+    assert signal.getsignal(signal.SIGALRM) == before
+
+
+def test_elsewhere_nothing_interrupts_who_waits(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    timers: list[object] = []
+    monkeypatch.setattr(signal, "setitimer", lambda *words: timers.append(words))
+    lock.StorageLock(path, "1a2b3c4d").acquire()
+    assert timers == []
 
 
 def test_holder_and_wish_have_lines_of_their_own(path: Path) -> None:

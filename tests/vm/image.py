@@ -25,7 +25,7 @@ PACKAGES = (
     *rootfs.PACKAGES,
     *("linux-image-cloud-amd64", "kmod", "udev", "busybox-static", "openssh-server"),
     *("selinux-policy-default", "selinux-utils", "policycoreutils", "policycoreutils-python-utils", "auditd"),
-    *("nfs-kernel-server", "nfs-common"),
+    *("nfs-kernel-server", "nfs-common", "nftables", "systemd-container"),
 )
 # the emulated machine is slow: what no test needs does not start
 DISABLED_UNITS = ("e2scrub_all.timer", "rpc-statd-notify.service", "nfs-blkmap.service")
