@@ -139,7 +139,7 @@ vm: $(VENV)/.ready ## a machine that boots with SELinux enforcing, and real NFS 
 	$(if $(POLICY),VM_POLICY=$(abspath $(POLICY)) VM_REPOSITORY=$(VM_DIST)/1 VM_OLDER=$(VM_DIST)/0.1) $(PYTEST) -o faulthandler_timeout=1800 tests/vm
 
 .PHONY: bench
-bench: packages repo ## outages and times, beside the hand-written set-up of the CraneSched manual
+bench: packages repo ## outages and costs, beside the CraneSched manual's set-up and Pacemaker (RUNS=3 ONLY=ours FAULTS='kill,idle')
 	$(PYTHON) tests/lab/bench.py
 
 # who runs these has not asked for the unit tests, which %check would run

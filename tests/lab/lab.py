@@ -46,10 +46,18 @@ LOOK = (
 
 
 class Lab:
-    """`binds` are folders of this host that the nodes see read-only, e.g. {"dist": "/srv/crane-repo"}."""
+    """`binds` are folders of this host that the nodes see read-only, e.g. {"dist": "/srv/crane-repo"}.
 
-    def __init__(self, binds: Mapping[str | Path, str] | None = None, nodes: int = 2) -> None:
+    `image` gives the folder of another root file system for the nodes than the usual one, and builds it if need be."""
+
+    def __init__(
+        self,
+        binds: Mapping[str | Path, str] | None = None,
+        nodes: int = 2,
+        image: Callable[[], Path] = rootfs.rootfs,
+    ) -> None:
         self.binds = {str(Path(host).resolve()): here for host, here in (binds or {}).items()}
+        self.build_image = image
         self.folder = "/run/lab"  # in the lab's mount namespace: a tmpfs
         self.closing = False
         self.init = 0  # the lab's PID 1, as a process id of this host
@@ -68,7 +76,7 @@ class Lab:
     def __enter__(self) -> Lab:
         """Builds all but the nodes' power: start() or a node's start() does that. Raises RuntimeError."""
         require_host()
-        self.image = rootfs.rootfs()
+        self.image = self.build_image()
         try:
             self._unshare()
             owner = f"mode=755,uid={rootfs.CRANE},gid={rootfs.CRANE},size={SHARED_SIZE}"
