@@ -105,7 +105,7 @@ def test_a_unit_elsewhere_is_refused_with_the_command_that_labels_it(node: Machi
     it.wait_active(node)
 
 
-@pytest.fixture(params=["enforcing=0"])  # "selinux=0" has not been seen to pass yet
+@pytest.fixture(params=["enforcing=0", "selinux=0"])
 def other(request: pytest.FixtureRequest) -> Iterator[Machine]:
     """A machine that boots permissive, or without SELinux."""
     with Machine(POLICY, kernel=request.param) as machine:
