@@ -8,6 +8,7 @@ A record that cannot be read or written delays nothing.
 from __future__ import annotations
 
 import os
+import re
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ RECORD = Path("run/crane-keepalived.failures")
 HANDED_OVER = Path("run/crane-keepalived/failed")
 
 # seconds; a daemon that ran so long was no failure to begin with, and what failed so long ago is over
-LASTING = 600
+LASTING = 120
 _FORGOTTEN = 3600
 # seconds by the number of failures. Two in a row are as quick as one: a node may well lose power and link in one hour.
 _PAUSES = (0, 0, 0, 10, 60, 300)
@@ -63,6 +64,12 @@ def ends_well(root: Path) -> None:
     _write(root, Record())
 
 
+def is_not_to_blame(root: Path) -> None:
+    """The daemon is about to end for something that is no failure of its own: it is not counted."""
+    record = _read(root)
+    _write(root, Record(record.failures, record.at))
+
+
 def pause(failures: int, longest: float) -> float:
     """Seconds to wait before queueing again, never more than ``longest``."""
     return min(_PAUSES[failures] if failures < len(_PAUSES) else longest, longest)
@@ -92,7 +99,7 @@ def _words(path: Path) -> list[int]:
         words = path.read_text().split()
     except (OSError, ValueError):
         return []
-    return [int(word) for word in words] if all(word.isdigit() and len(word) < 16 for word in words) else []
+    return [int(word) for word in words] if all(re.fullmatch("[0-9]{1,15}", word) for word in words) else []
 
 
 def _write(root: Path, record: Record) -> None:
@@ -100,10 +107,9 @@ def _write(root: Path, record: Record) -> None:
     try:
         # no O_CREAT, as with the gate: the folder is root's
         descriptor = os.open(root / RECORD, os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            os.write(descriptor, content.encode() + b"\n")
+        finally:
+            os.close(descriptor)
     except OSError as error:
         print(f"{root / RECORD}: {error.strerror}", flush=True)
-        return
-    try:
-        os.write(descriptor, content.encode() + b"\n")
-    finally:
-        os.close(descriptor)

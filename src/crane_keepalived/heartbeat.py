@@ -75,6 +75,7 @@ class Heartbeat:
         """A holder whom no client reaches lets go, so that another node can serve. Returns by when to look again."""
         interface, address = self._settings.interface, self._settings.addresses[0]
         if not netlink.link_is_up(interface):
+            failures.is_not_to_blame(self._daemon.root)
             self._let_go(f"the link of {interface} is down")
         try:
             self._address_here = netlink.has_address(interface, address)

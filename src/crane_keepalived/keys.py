@@ -170,7 +170,7 @@ KEYS = (
     Key("CheckTimeout", "--check-timeout", seconds(1, 60), "for each executable in check.d", "SECONDS", "5"),
     Key("CheckGrace", "--check-grace", seconds(0, 3600), "for cranectld to start, before a check", "SECONDS", "60"),
     Key("ProbeFailures", "--probe-failures", whole(0, 100), "unanswered, cranectld hangs (0: do not ask)", "N", "3"),
-    Key("RestartPause", "--restart-pause", seconds(0, 3600), "at most, after failures in a row", "SECONDS", "900"),
+    Key("RestartPause", "--restart-pause", seconds(0, 1800), "at most, after failures in a row", "SECONDS", "900"),
     Key("RebootStuck", "--reboot-stuck", yes_no, "reboot, should a killed cranectld not end", "", "true", flag=True),
     Key("HookTimeout", "--hook-timeout", seconds(1, 600), "for each hook", "SECONDS", "30"),
 )

@@ -95,7 +95,7 @@ def read_cluster_id(path: Path) -> str:
 
 
 def read_holder(path: Path) -> Optional[Mark]:
-    """The node that held the lock last, as it wrote itself. Raises OSError and LockMissing."""
+    """The node that held the lock last, as it wrote itself. Raises OSError and LockError."""
     match = _HOLDER_PATTERN.match(_read(path, _HOLDER))
     return Mark(match.group(1), int(match.group(3)), match.group(2)) if match else None
 
@@ -103,13 +103,13 @@ def read_holder(path: Path) -> Optional[Mark]:
 def was_made_again(path: Path) -> bool:
     """Was the file lost, made again, and not yet held? Then a daemon may still hold the former one, until it notices.
 
-    Raises OSError and LockMissing.
+    Raises OSError and LockError.
     """
     return _read(path, _HOLDER).startswith(_MADE_AGAIN)
 
 
 def read_wish(path: Path) -> Optional[Mark]:
-    """The waiting node that asked last to have the service back. Raises OSError and LockMissing."""
+    """The waiting node that asked last to have the service back. Raises OSError and LockError."""
     match = _WISH_PATTERN.match(_read(path, _WISH))
     return Mark(match.group(1), int(match.group(2))) if match else None
 
@@ -191,7 +191,7 @@ def wait_for(descriptor: int) -> None:
     """Lock the file when it is free, however long that takes. Raises OSError. For the main thread alone.
 
     An NFSv4 server calls who waits, but after a restart, or when nobody asked again for a lease, it has forgotten them.
-    Linux asks again by itself every 30 s only; interrupted by a signal, it asks at once. So on NFS, and there alone,
+    Linux asks again by itself every 30 s only; interrupted by a signal, it asks at once. So on NFSv4, and there alone,
     this asks every second (tests/vm: a takeover took up to 9 s at a lease of 15 s, and takes 0.1 s).
     """
     if not _is_on_nfs(descriptor):
@@ -208,11 +208,11 @@ def wait_for(descriptor: int) -> None:
 
 def _is_on_nfs(descriptor: int) -> bool:
     device = os.fstat(descriptor).st_dev
-    with open("/proc/self/mountinfo", encoding="utf-8", errors="replace") as mounts:
-        for fields in map(str.split, mounts):
-            if fields[2] == f"{os.major(device)}:{os.minor(device)}":
-                return fields[fields.index("-") + 1].startswith("nfs")
-    return False
+    number = b"%d:%d" % (os.major(device), os.minor(device))
+    # bytes: the name of a mount may hold what Python takes for the end of a line
+    with open("/proc/self/mountinfo", "rb") as mounts:
+        found = [line for line in mounts if line.split(b" ", 3)[2:3] == [number]]
+    return any(line.rpartition(b" - ")[2].startswith(b"nfs4 ") for line in found)
 
 
 def _line(text: str) -> bytes:
@@ -245,6 +245,10 @@ def _open(path: Path, how: int = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC) -> 
             os.close(folder)
     except FileNotFoundError:
         raise LockMissing(f"{path} is missing") from None
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise LockError(f"{path} was replaced by a link") from None
+        raise OSError(error.errno, error.strerror, str(path)) from None
 
 
 def _pread(descriptor: int, offset: int) -> str:

@@ -64,7 +64,7 @@ def prepare(options: Options, findings: Findings) -> Prepared:
     daemon = _with_group(systemd.read_daemon(root, options.on_node, findings), options.on_node, findings)
     wires = _wires_here(wanted, findings) if options.on_node else _wires_elsewhere(wanted, findings)
     cluster_id, lock_missing = _cluster_id(options, remembered, file, daemon, findings)
-    if options.on_node and not lock_missing and not findings.errors:
+    if options.on_node and not options.dry_run and not lock_missing and not findings.errors:
         beat = StorageLock(cluster_id, Path(), Path(), Path(), wanted.lease).heartbeat_interval
         storage.check_locks_are_seen(Path(file.ha_lock), cluster_id, beat, daemon.user, findings)
     auth_pass = _auth_pass(wanted, root, findings)

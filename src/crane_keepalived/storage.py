@@ -159,6 +159,7 @@ def _free_though_held(path: Path, cluster_id: str, seconds: float) -> str:
     ours = lock.StorageLock(path, cluster_id)
     try:
         deadline = time.monotonic() + seconds if ours.acquire_now() else 0.0
+        holder = lock.read_holder(path)  # its last beat may have come between the two
         while time.monotonic() < deadline:
             time.sleep(0.1)
             now = lock.read_holder(path)

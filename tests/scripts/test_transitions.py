@@ -85,8 +85,8 @@ def test_on_fault_that_comes_late_sees_the_failure_in_the_record(node: Node, rec
 
 
 def test_on_fault_tells_that_the_restart_is_for_a_failure(node: Node) -> None:
+    node.executable("check.d/check", "exit 1")
     node.holds_the_lock()
-    node.link_is_down()
     assert node.run("on_fault.sh") == 0
     said = node.root / "run/crane-keepalived/failed"
     assert said.read_text() == f"{os.getpid()}\n"

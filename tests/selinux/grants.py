@@ -151,7 +151,7 @@ GRANTS = [
     Grant(
         "the fence sees the processes of cranectld's unit",
         FENCE,
-        "cgroup_t",
+        "cgroup_t cgroup_type",
         {"dir": SEARCH + " read ioctl lock", "file": READ, "lnk_file": f"| {LINK}"},
     ),
     Grant(
@@ -160,8 +160,8 @@ GRANTS = [
         "initrc_t unconfined_service_t",
         {"dir": "search | getattr open", "file": READ},
     ),
-    Grant("on the way to the log's socket", FENCE, "init_runtime_t", {"dir": f"| {SEARCH}"}),
-    Grant("on the way to the cgroups", FENCE, "tmpfs_t", {"dir": f"| {SEARCH}"}),
+    Grant("on the way to the log's socket", FENCE, "init_runtime_t init_var_run_t", {"dir": f"search | {SEARCH}"}),
+    Grant("on the way to the cgroups", FENCE, "sysfs_t tmpfs_t", {"dir": f"| {SEARCH}"}),
     Grant("the fence reboots", FENCE, FENCE, {"capability": "sys_boot"}),
     # ---- all three ----
     *(
@@ -210,11 +210,11 @@ GRANTS = [
     Grant("by a socket in /run/systemd", BOTH, "init_runtime_t init_var_run_t", {"dir": SEARCH, "sock_file": SENDTO}),
     Grant(
         "programs ask libselinux whether SELinux is there",
-        DOMAINS,
+        BOTH,
         "security_t",
         {"filesystem": "getattr", "dir": f"| {SEARCH}", "lnk_file": f"| {LINK}"},
     ),
-    Grant("on the way to selinuxfs", DOMAINS, "sysfs_t", {"dir": SEARCH, "filesystem": "getattr"}),
+    Grant("on the way to selinuxfs", BOTH, "sysfs_t", {"dir": SEARCH, "filesystem": "getattr"}),
     Grant("logger finds the log", DOMAINS, "devlog_t", {"sock_file": SENDTO}),
     Grant("and its folder", DOMAINS, "syslogd_runtime_t syslogd_var_run_t", {"dir": SEARCH}),
     Grant(

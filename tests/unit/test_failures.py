@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -99,7 +101,26 @@ def test_a_hand_over_that_is_meant_is_no_failure(root: Path) -> None:
     assert failures.settle(root, asked=False) == 0
 
 
-@pytest.mark.parametrize("content", ["", "garbage\n", "-1 0\n", "1 2 3 4\n", "9" * 40, "\xff"])
+def test_an_end_that_is_not_its_own_fault_is_not_counted(root: Path) -> None:
+    fails(root, 2)
+    failures.begins(root, PID)
+    failures.is_not_to_blame(root)
+    assert failures.settle(root, asked=False) == 2
+
+
+def test_a_full_disk_delays_nothing(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "write", full)
+    assert fails(root) == 0
+    monkeypatch.undo()
+    assert "crane-keepalived.failures: No space left on device" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("content", ["", "garbage\n", "-1 0\n", "1 2 3 4\n", "9" * 40, "\xff", "\u00b2 0\n"])
 def test_a_broken_record_delays_nothing(root: Path, content: str) -> None:
     (root / failures.RECORD).write_text(content)
     assert not failures.is_known(root)

@@ -57,10 +57,17 @@ def test_opening_never_makes_the_file(tmp_path: Path) -> None:
     assert not (tmp_path / "ha.lock").exists()
 
 
+def test_an_error_names_the_whole_path(path: Path) -> None:
+    folder = path.with_name("folder")
+    folder.mkdir()
+    with pytest.raises(IsADirectoryError, match=str(folder)):
+        lock.StorageLock(folder, "1a2b3c4d")
+
+
 def test_a_symbolic_link_is_not_followed(path: Path) -> None:
     link = path.with_name("link")
     link.symlink_to(path)
-    with pytest.raises(OSError, match="symbolic links"):
+    with pytest.raises(lock.LockError, match="was replaced by a link"):
         lock.StorageLock(link, "1a2b3c4d")
 
 
