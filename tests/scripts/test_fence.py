@@ -9,7 +9,7 @@ import pytest
 
 from .node import Node
 
-REBOOT = ("reboot", "--force", "--force", "--no-sync", "--no-wtmp")
+REBOOT = ("reboot", "--force", "--force", "--no-sync", "--no-wtmp", "--no-wall")
 UNIT = "sys/fs/cgroup/system.slice/cranectld.service"
 
 

@@ -31,7 +31,7 @@ def test_a_killed_cranectld_that_does_not_end_reboots_the_node(node: Machine) ->
         seen = reader.submit(node.run, follow, check=False)
         node.run(f"kill -9 {it.main_pid(node)}")
         node.wait_rebooted(before)
-    assert "cranectld was killed and does not end (process" in seen.result().stdout
+    assert "cranectld was killed and does not end (thread" in seen.result().stdout
     it.wait_active(node)
 
 
