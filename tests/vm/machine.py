@@ -57,9 +57,7 @@ class Machine:
         if not overlay.exists():
             run(["qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", str(self.disk), str(overlay)])
         kernel = next((self.tree / "boot").glob("vmlinuz-*"))
-        # of "selinux=1 selinux=0" the kernel heeds the first
-        selinux = "" if "selinux=0" in self.kernel else "selinux=1"
-        words = f"root=/dev/vda rw console=ttyS0 quiet net.ifnames=0 audit=1 security=selinux {selinux} {self.kernel}"
+        words = f"root=/dev/vda rw console=ttyS0 quiet net.ifnames=0 audit=1 security=selinux {self.kernel}"
         self.process = start(
             [
                 *("setpriv", "--pdeathsig=KILL", "qemu-system-x86_64", "-nodefaults", "-display", "none"),
