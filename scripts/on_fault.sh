@@ -30,11 +30,12 @@ if lock_is_here; then
         why="the link of $INTERFACE is down"
     elif ! /usr/libexec/crane-keepalived/check_and_failover.sh; then
         why="cranectld is not well"
-        # A restart that was asked for is no failure, unless we say so. cranectld's user reads it; keepalived's umask is 077.
-        (umask 022 && echo "$pid" >"$notes/failed")
     else
         exit 0 # already mended: the address comes back by itself
     fi
+    # A restart that was asked for is no failure, unless we say so; of a lost link the heartbeat has said that it is none.
+    # cranectld's user reads it, and keepalived's umask is 077.
+    (umask 022 && echo "$pid" >"$notes/failed")
     # try-restart: while an administrator's stop is under way, it ends in a stopped unit
     systemctl --no-block try-restart cranectld.service
     log "$why: handing over"
