@@ -34,6 +34,25 @@ def both_on(lab: Lab) -> Iterator[Lab]:
 
 
 @pytest.fixture(scope="module")
+def installed() -> Iterator[Lab]:
+    """A lab with the packages installed and nothing set up, kept for every test to begin from."""
+    with new_lab() as lab:
+        lab.start()
+        install(lab)
+        lab.save("installed")
+        yield lab
+
+
+@pytest.fixture
+def just_installed(installed: Lab) -> Iterator[Lab]:
+    """Its nodes booted a moment ago; whatever the test does, neither invariant breaks."""
+    installed.restore("installed")
+    installed.start()
+    yield installed
+    installed.invariants.check(limit=3.0)
+
+
+@pytest.fixture(scope="module")
 def set_up_pair() -> Iterator[Pair]:
     """Two nodes with the product, set up by its two commands."""
     with new_lab() as lab:

@@ -82,6 +82,10 @@ class Node(Machine):
         """systemd's ActiveState: active, activating, deactivating, inactive, failed; "off" when the node is."""
         return self.unit_property(unit, "ActiveState") if self.is_on else "off"
 
+    def says(self, words: str, unit: str = DAEMON) -> bool:
+        """Are these words in the unit's status line?"""
+        return words in self.unit_property(unit, "StatusText")
+
     def main_pid(self, unit: str = DAEMON) -> int:
         """The unit's main process, a process id of the node; 0 when there is none."""
         return int(self.unit_property(unit, "MainPID"))

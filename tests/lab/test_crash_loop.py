@@ -20,15 +20,11 @@ def crashes(pair: Pair) -> None:
         node.standin(EXIT_AFTER=0.1)
 
 
-def says(node: Node, told: str) -> bool:
-    return told in node.unit_property("cranectld.service", "StatusText")
-
-
 def wait_for_pause(lab: Lab, nodes: Sequence[Node], failures: int, seconds: int) -> None:
     """Each of the nodes waits, having failed so often."""
     told = WAITS.format(failures, seconds)
     for node in nodes:
-        lab.wait_until(f"{node} says: {told}", partial(says, node, told), SETTLED)
+        lab.wait_until(f"{node} says: {told}", partial(node.says, told), SETTLED)
 
 
 def changes_of_node(pair: Pair, since: float) -> int:

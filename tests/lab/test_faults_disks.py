@@ -22,10 +22,6 @@ def fill(node: Node, folder: str) -> None:
     assert said.stderr.count("No space left on device") == 2
 
 
-def says(node: Node, words: str) -> bool:
-    return words in node.unit_property(CRANECTLD, "StatusText")
-
-
 # --- the shared storage -----------------------------------------------------------------------------------------------
 
 
@@ -41,7 +37,7 @@ def test_shared_storage_that_the_standby_sees_read_only_leaves_the_service_where
     lab, active, standby = fresh.lab, fresh.active, fresh.standby
     read_only(standby, SHARED)
     standby.run(["systemctl", "restart", CRANECTLD])
-    lab.wait_until("it says so", lambda: says(standby, "waits for the storage: [Errno 30] Read-only file system"), 5)
+    lab.wait_until("it says so", lambda: standby.says("waits for the storage: [Errno 30] Read-only file system"), 5)
     fresh.after(lambda: active.kill(CRANECTLD), served_by=active)
     standby.run(["umount", SHARED])
     fresh.wait_standby(standby)
@@ -52,7 +48,7 @@ def test_shared_storage_that_the_active_node_sees_read_only_moves_the_service_at
     read_only(active, SHARED)
     fresh.stays(active, 2)
     fresh.after(lambda: active.kill(CRANECTLD), served_by=standby)
-    lab.wait_until("it says so", lambda: says(active, "waits for the storage: [Errno 30] Read-only file system"), 5)
+    lab.wait_until("it says so", lambda: active.says("waits for the storage: [Errno 30] Read-only file system"), 5)
 
 
 def test_shared_storage_that_both_see_read_only_and_then_no_longer(fresh: Pair) -> None:
@@ -60,7 +56,7 @@ def test_shared_storage_that_both_see_read_only_and_then_no_longer(fresh: Pair) 
     for node in lab.nodes:
         read_only(node, SHARED)
     fresh.active.kill(CRANECTLD)
-    lab.wait_until("both say so", lambda: all(says(node, "Read-only file system") for node in lab.nodes), 5)
+    lab.wait_until("both say so", lambda: all(node.says("Read-only file system") for node in lab.nodes), 5)
     for node in lab.nodes:
         node.run(["umount", SHARED])
     lab.client.wait_served(5)
@@ -72,7 +68,7 @@ def test_shared_storage_unmounted_on_one_node(fresh: Pair, whose: str) -> None:
     lab, active, standby = fresh.lab, fresh.active, fresh.standby
     node, other = (active, standby) if whose == "active" else (standby, active)
     node.run(["umount", "--lazy", SHARED])
-    lab.wait_until("it says so", lambda: says(node, "ha.lock is missing"), 5)
+    lab.wait_until("it says so", lambda: node.says("ha.lock is missing"), 5)
     assert not fresh.is_well(node)
     fresh.stays(active, 1)
     fresh.after(lambda: active.kill(CRANECTLD), served_by=other)

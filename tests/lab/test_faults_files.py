@@ -6,7 +6,6 @@ import signal
 
 import pytest
 
-from lab.node import Node
 from lab.pair import SETTLED, Pair
 
 CRANECTLD = "cranectld.service"
@@ -21,10 +20,6 @@ LOSE = {
 }
 
 
-def says(node: Node, words: str) -> bool:
-    return words in node.unit_property(CRANECTLD, "StatusText")
-
-
 def replaced(path: str) -> str:
     """The shell line that puts a copy in a file's place, as a restored backup does."""
     return f"cp --preserve {path} {path}.copy && mv {path}.copy {path}"
@@ -36,12 +31,12 @@ def replaced(path: str) -> str:
 def test_ha_lock_deleted_under_a_running_daemon_serves_on_and_says_what_to_do(kept: Pair) -> None:
     lab, active, standby = kept.lab, kept.active, kept.standby
     standby.run(["rm", HA_LOCK])
-    lab.wait_until("the active node misses it", lambda: says(active, "run crane-ha-setup --create-lock"), 5)
-    lab.wait_until("the standby misses it", lambda: says(standby, "ha.lock is missing"), 5)
+    lab.wait_until("the active node misses it", lambda: active.says("run crane-ha-setup --create-lock"), 5)
+    lab.wait_until("the standby misses it", lambda: standby.says("ha.lock is missing"), 5)
     assert not kept.is_well(active)
     kept.stays(active, 1)
     active.kill(CRANECTLD)
-    lab.wait_until("nobody can take over", lambda: all(says(n, "ha.lock is missing") for n in lab.nodes), 5)
+    lab.wait_until("nobody can take over", lambda: all(n.says("ha.lock is missing") for n in lab.nodes), 5)
     standby.run("crane-ha-setup --create-lock --yes", timeout=60)
     lab.client.wait_served(SETTLED)
     kept.wait_ready()
@@ -51,7 +46,7 @@ def test_both_lock_files_deleted_under_a_running_daemon_and_the_standby_restarte
     active, standby = fresh.active, fresh.standby
     standby.run(["rm", HA_LOCK, CRANECTLD_LOCK])
     standby.run(["systemctl", "restart", CRANECTLD])
-    fresh.lab.wait_until("the standby misses it", lambda: says(standby, "ha.lock is missing"), 5)
+    fresh.lab.wait_until("the standby misses it", lambda: standby.says("ha.lock is missing"), 5)
     fresh.stays(active, 1)
 
 
@@ -84,7 +79,7 @@ def test_both_lock_files_replaced_by_copies_under_a_running_daemon(fresh: Pair) 
 def test_one_node_sees_another_ha_lock_than_the_rest(kept: Pair) -> None:
     lab, active, standby = kept.lab, kept.active, kept.standby
     standby.run(f"cp --preserve {HA_LOCK} /root/copy; mount --bind /root/copy {HA_LOCK}; systemctl restart {CRANECTLD}")
-    lab.wait_until("it waits for the daemon", lambda: says(standby, "held by a cranectld outside this pair"), 5)
+    lab.wait_until("it waits for the daemon", lambda: standby.says("held by a cranectld outside this pair"), 5)
     kept.stays(active, 2)
     standby.run(f"umount --lazy {HA_LOCK}")
     kept.after(lambda: active.kill(CRANECTLD))
@@ -95,7 +90,7 @@ def test_one_node_sees_the_lock_of_another_cluster(kept: Pair) -> None:
     lab, active, standby = kept.lab, kept.active, kept.standby
     other = f"cp --preserve {HA_LOCK} /root/other && sed -i 's/^cluster ......../cluster 00000000/' /root/other"
     standby.run(f"{other} && mount --bind /root/other {HA_LOCK} && systemctl restart {CRANECTLD}")
-    lab.wait_until("it says so", lambda: says(standby, "is the lock of cluster 00000000, this node belongs to"), 5)
+    lab.wait_until("it says so", lambda: standby.says("is the lock of cluster 00000000, this node belongs to"), 5)
     kept.after(lambda: active.kill(CRANECTLD), served_by=active)
     standby.run(f"umount --lazy {HA_LOCK}")
     kept.wait_standby(standby)
@@ -106,10 +101,10 @@ def test_a_ha_lock_of_root_is_named_and_the_daemon_runs_on(kept: Pair) -> None:
     active.run(["chown", "root:", HA_LOCK])
     standby.run(["systemctl", "restart", CRANECTLD])
     denied = f"Permission denied: '{HA_LOCK}'"
-    lab.wait_until("the standby names it", lambda: says(standby, denied), 5)
+    lab.wait_until("the standby names it", lambda: standby.says(denied), 5)
     kept.stays(active, 2)
     active.kill(CRANECTLD)
-    lab.wait_until("both name it", lambda: all(says(node, denied) for node in lab.nodes), 5)
+    lab.wait_until("both name it", lambda: all(node.says(denied) for node in lab.nodes), 5)
     kept.after(lambda: active.run(["chown", "crane:", HA_LOCK]) and None)
     kept.wait_ready()
 
@@ -118,7 +113,7 @@ def test_a_ha_lock_that_nobody_may_read_ends_no_running_daemon(fresh: Pair) -> N
     active = fresh.active
     active.run(f"chown root: {HA_LOCK}; chmod 600 {HA_LOCK}")
     fresh.stays(active, 7)  # the watchdog's time is 5 s
-    assert says(active, "cannot be opened any more: no other node can take over")
+    assert active.says("cannot be opened any more: no other node can take over")
 
 
 def test_a_cranectld_lock_of_root_is_named_and_the_service_is_back_once_it_is_mended(kept: Pair) -> None:
@@ -127,7 +122,7 @@ def test_a_cranectld_lock_of_root_is_named_and_the_service_is_back_once_it_is_me
     kept.stays(active, 2)
     active.kill(CRANECTLD)
     told = f"but cranectld may not write {CRANECTLD_LOCK}: give that file to its user"
-    lab.wait_until("a node names it", lambda: any(says(node, told) for node in lab.nodes), 5)
+    lab.wait_until("a node names it", lambda: any(node.says(told) for node in lab.nodes), 5)
     kept.after(lambda: active.run(["chown", "crane:", CRANECTLD_LOCK]) and None)
     kept.wait_ready()
 

@@ -14,23 +14,9 @@ CRANECTLD = "cranectld.service"
 QUICK = ("--storage-lease", "15")
 
 
-@pytest.fixture(scope="module")
-def installed() -> Iterator[Lab]:
-    """Two nodes with the package and no set-up."""
-    with new_lab() as lab:
-        lab.start()
-        install(lab)
-        lab.save("installed")
-        yield lab
-
-
 @pytest.fixture
-def lab(installed: Lab) -> Iterator[Lab]:
-    """The same, booted a moment ago."""
-    installed.restore("installed")
-    installed.start()
-    yield installed
-    installed.invariants.check(limit=3.0)
+def lab(just_installed: Lab) -> Lab:
+    return just_installed
 
 
 def cluster(nodes: int) -> Iterator[Pair]:

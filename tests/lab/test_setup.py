@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 
 import pytest
 
 from lab import VIP, Lab, Node
-from lab.pair import SETTLED, Pair, install, new_lab, other_line, set_up
+from lab.pair import SETTLED, Pair, other_line, set_up
 
 MASTER = f"crane-ha-setup --role master --vip {VIP}"
 CONF = "/etc/keepalived/keepalived.conf"
@@ -24,23 +23,9 @@ vrrp_instance MINE {
 UNITS = ("keepalived.service", "cranectld.service")
 
 
-@pytest.fixture(scope="module")
-def saved() -> Iterator[Lab]:
-    """A lab with the packages installed and nothing set up, kept for every test to begin from."""
-    with new_lab() as lab:
-        lab.start()
-        install(lab)
-        lab.save("installed")
-        yield lab
-
-
 @pytest.fixture
-def lab(saved: Lab) -> Iterator[Lab]:
-    """Both nodes booted as just installed; whatever the test does, neither invariant breaks."""
-    saved.restore("installed")
-    saved.start()
-    yield saved
-    saved.invariants.check(limit=3.0)
+def lab(just_installed: Lab) -> Lab:
+    return just_installed
 
 
 def files(node: Node) -> str:
