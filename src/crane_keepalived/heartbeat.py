@@ -19,11 +19,9 @@ from pathlib import Path
 from typing import Optional
 
 from crane_keepalived import failures, lock, netlink, unit
+from crane_keepalived.ear import SILENT_BEATS
 from crane_keepalived.probe import Probe
 from crane_keepalived.settings import Settings
-
-# a node writes its line of the lock file once in a heartbeat interval; after three missed it counts as gone
-SILENT_BEATS = 3
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,11 @@
 """The storage lock: a file on the shared storage, made once by crane-ha-setup, locked by the node that runs cranectld.
 
-The file is three lines of 128 bytes, so that each has one writer and a fixed place, and ``cat`` shows them all:
+The file is four lines of 128 bytes, so that each has one writer and a fixed place, and ``cat`` shows them all:
 
     cluster 1a2b3c4d                                         written when the file is made, and never again
     held by node1 since 2026-11-22T17:00:00+00:00 beat 12    written by the holder, at every heartbeat
     wanted by node2 beat 7                                   written by a waiting node that is to have the service back
+    file 1835013                                             its own inode number, which no copy of it has
 
 Only ``create`` ever makes the file: were it made at run time, deleting it would give two files, and two daemons.
 This module imports nothing beyond the standard library: it runs between one node's failure and the other's start.
@@ -24,13 +25,14 @@ from pathlib import Path
 from typing import Optional
 
 LINE = 128
-_CLUSTER, _HOLDER, _WISH = 0, LINE, 2 * LINE
+_CLUSTER, _HOLDER, _WISH, _FILE = 0, LINE, 2 * LINE, 3 * LINE
 _CLUSTER_PATTERN = re.compile(r"cluster ([0-9a-f]{8})")
 # what stands there is printed on root's terminal, and crane wrote it: letters, digits and the signs of names and times
 _WORD = r"([A-Za-z0-9._:+-]{1,64})"
 _HOLDER_PATTERN = re.compile(rf"held by {_WORD} since {_WORD} beat ([0-9]+)")
+_FILE_PATTERN = re.compile(r"file ([0-9]{1,20}) ")
+_MADE_AGAIN = 0
 _WISH_PATTERN = re.compile(rf"wanted by {_WORD} beat ([0-9]+)")
-_MADE_AGAIN = "made again"
 # O_DSYNC besides: NFS widens a plain write to the page it knows, and would put another node's line back to what it was
 _OURS = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_DSYNC
 # seconds after which a process that waits for a lock asks for it again
@@ -62,7 +64,7 @@ def new_cluster_id() -> str:
 def create(path: Path, cluster_id: str, again: bool = False) -> str:
     """Make the lock file and its folder unless they are there; return the cluster id that the file holds now.
 
-    ``again``: a pair has run with this id before, and the file was lost; see ``was_made_again``.
+    ``again``: a pair has run with this id before, and the file was lost; see ``StorageLock.replaces_another``.
 
     The file comes into being whole, by link(2), which is atomic on NFS too: of two nodes that make it at once one wins,
     and both learn the same id. Call it as cranectld's user: root is nobody on storage exported with root_squash.
@@ -77,7 +79,8 @@ def create(path: Path, cluster_id: str, again: bool = False) -> str:
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
     try:
-        os.write(descriptor, _line(f"cluster {cluster_id}") + _line(_MADE_AGAIN if again else "") + _line(""))
+        number = _MADE_AGAIN if again else os.fstat(descriptor).st_ino
+        os.write(descriptor, _line(f"cluster {cluster_id}") + _line("") + _line("") + _line(f"file {number}"))
         os.fsync(descriptor)
         try:
             os.link(draft, path)
@@ -100,12 +103,16 @@ def read_holder(path: Path) -> Optional[Mark]:
     return Mark(match.group(1), int(match.group(3)), match.group(2)) if match else None
 
 
-def was_made_again(path: Path) -> bool:
-    """Was the file lost, made again, and not yet held? Then a daemon may still hold the former one, until it notices.
+def is_a_copy(path: Path) -> bool:
+    """Does the file say another file's inode number? Or this node numbers files otherwise than the one that wrote it.
 
     Raises OSError and LockError.
     """
-    return _read(path, _HOLDER).startswith(_MADE_AGAIN)
+    descriptor = _open(path)
+    try:
+        return _inode(descriptor) not in (_MADE_AGAIN, os.fstat(descriptor).st_ino)
+    finally:
+        os.close(descriptor)
 
 
 def read_wish(path: Path) -> Optional[Mark]:
@@ -170,6 +177,17 @@ class StorageLock:
         if found != self.cluster_id:
             raise LockError(f"{self.path} is the lock of cluster {found}, this node belongs to {self.cluster_id}")
 
+    def replaces_another(self) -> bool:
+        """Did the file come in another one's place? Then a daemon may still hold that one, until it notices.
+
+        One that was made again says so, and a copy says the inode that it is a copy of. Raises OSError.
+        """
+        return _inode(self.descriptor) != os.fstat(self.descriptor).st_ino
+
+    def stands_alone(self) -> None:
+        """Write down that no daemon can hold another file any more. Raises OSError."""
+        self._write(_line(f"file {os.fstat(self.descriptor).st_ino}"), _FILE)
+
     def hold(self, node: str) -> None:
         """Write ourselves down as the holder, through the locked descriptor, and wait until it is on the storage.
 
@@ -178,8 +196,10 @@ class StorageLock:
         """
         self._since = self._since or datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
         self._beat += 1
-        line = _line(f"held by {node} since {self._since} beat {self._beat}")
-        for step in (lambda: os.pwrite(self.descriptor, line, _HOLDER), lambda: os.fsync(self.descriptor)):
+        self._write(_line(f"held by {node} since {self._since} beat {self._beat}"), _HOLDER)
+
+    def _write(self, line: bytes, offset: int) -> None:
+        for step in (lambda: os.pwrite(self.descriptor, line, offset), lambda: os.fsync(self.descriptor)):
             try:
                 step()
             except OSError as error:
@@ -224,6 +244,11 @@ def _cluster_id(path: Path, line: str) -> str:
     if match is None:
         raise LockError(f"{path} is not a lock file of crane-keepalived")
     return match.group(1)
+
+
+def _inode(descriptor: int) -> int:
+    match = _FILE_PATTERN.match(_pread(descriptor, _FILE))
+    return int(match.group(1)) if match else _MADE_AGAIN
 
 
 def _read(path: Path, offset: int) -> str:

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Optional
 
 from crane_keepalived import failures, heartbeat, lock, netlink, unit
+from crane_keepalived.ear import Ear
 from crane_keepalived.settings import Settings, SettingsError, load
 
 # how often a node that cannot queue looks whether it can: its peer serves meanwhile, or nobody can
@@ -52,7 +53,10 @@ def _rest(settings: Settings, root: Path) -> None:
     if seconds:
         what = f"cranectld failed here {failed} times in a row: queues again after {seconds:g} s"
         unit.Reporter().say(f"standby, cannot take over: {what}, or at once by systemctl restart cranectld")
-        time.sleep(seconds)
+        ear = Ear(settings)
+        over = time.monotonic() + seconds
+        while time.monotonic() < over and not ear.misses(failures.LASTING):
+            time.sleep(min(settings.heartbeat_interval, max(0.0, over - time.monotonic())))
 
 
 def _was_asked() -> bool:
@@ -66,15 +70,17 @@ def queue(settings: Settings, command: list[str], root: Path) -> None:
     reporter = unit.Reporter()
     held = _take_turn(settings, reporter)
     node = socket.gethostname()
-    if lock.was_made_again(settings.ha_lock):
+    if held.replaces_another():
         # Who still holds the lost file learns of this one at its next beat, and kills its daemon. One that does not
         # beat, for its storage stalls or it is letting go, is dead by then (tests/model: less can be two daemons).
         seconds = settings.watchdog_timeout + settings.stop_timeout + settings.heartbeat_interval
         reporter.say(f"holds the storage lock, waits {seconds:g} s for a holder of the lost lock file to notice")
         time.sleep(seconds)
+        held.stands_alone()
     held.hold(node)
     _wait_for_stray_cranectld(settings.cranectld_lock, reporter)
-    held.hold(node)  # the server's word that the lock is still ours, after whatever we waited for
+    held.verify()  # and that this is still the file, after whatever we waited for
+    held.hold(node)  # the server's word that the lock is still ours
     settings.alive_file.unlink(missing_ok=True)  # a dead daemon's: the lock is ours, so nobody is alive
     failures.begins(root, os.getpid())
     unit.open_gate(os.getpid(), root)
@@ -178,24 +184,22 @@ def _watch_queue(settings: Settings, candidate: lock.StorageLock, lifeline: int,
     reporter = unit.Reporter()
     node = socket.gethostname()
     beat = 0
-    last, heard = None, time.monotonic()
+    ear = Ear(settings)
     wakes = select.poll()
     wakes.register(lifeline, select.POLLHUP)
     while True:
         try:
-            holder = lock.read_holder(settings.ha_lock)
+            holder = ear.listen()
             if settings.failback and settings.role == "master" and netlink.link_is_up(settings.interface):
                 beat += 1
                 lock.write_wish(settings.ha_lock, lock.Mark(node, beat))
         except (OSError, lock.LockError) as error:
             status = f"standby: waits in the queue, but {error}"
         else:
-            if holder != last:
-                last, heard = holder, time.monotonic()
             status = "standby: waits for the storage lock, held by " + (
                 f"{holder.node} since {holder.since}" if holder else "another node"
             )
-            if time.monotonic() - heard > heartbeat.SILENT_BEATS * settings.heartbeat_interval:
+            if ear.hears_nothing():
                 status += ", but that node is silent: its lock ends with the storage server's lease"
         if wakes.poll(0):
             return

@@ -57,6 +57,10 @@ def look(crane: CraneConfig, user: str, findings: Findings) -> Optional[str]:
         mounts = parse_mounts(Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="replace"))
         for mount in dict.fromkeys(mount_of(path, mounts) for path in seen["real"]):
             check_mount(mount, place, findings)
+        if seen["copy"]:
+            what = "is a copy, or has another inode number on this node: each takeover waits, as for a lost lock file"
+            cure = "a copy is accepted at its first takeover; else mount it with the server's numbers (serverino)"
+            findings.warn(crane.ha_lock, what, cure)
         return None if seen["troubles"] else str(seen["cluster_id"])
     return None
 
@@ -180,12 +184,12 @@ def _recovers_lost_locks() -> bool:
 def _look(base: Path, ha_lock: Path, cranectld_lock: Path, user: str) -> dict[str, Any]:
     """What the user finds; runs in his name. Folders that are not there yet are judged by the nearest that is."""
     next(base.iterdir(), None)
-    troubles, cluster_id = [], ""
+    troubles, cluster_id, copy = [], "", False
     wanted = folder = ha_lock.parent
     while not folder.exists():
         folder = folder.parent
     try:
-        cluster_id = lock.read_cluster_id(ha_lock)
+        cluster_id, copy = lock.read_cluster_id(ha_lock), lock.is_a_copy(ha_lock)
     except lock.LockMissing:
         if not os.access(folder, os.W_OK | os.X_OK):
             cure = f"chown {user} {folder}" if folder == wanted else f"make {wanted} and give it to {user}"
@@ -197,4 +201,4 @@ def _look(base: Path, ha_lock: Path, cranectld_lock: Path, user: str) -> dict[st
         if path.exists() and not os.access(path, os.R_OK | os.W_OK):
             troubles.append((f"{user} cannot write {path}", f"chown {user} {path}"))
     real = [os.path.realpath(base), os.path.realpath(folder)]
-    return {"real": real, "cluster_id": cluster_id, "troubles": troubles}
+    return {"real": real, "cluster_id": cluster_id, "copy": copy, "troubles": troubles}

@@ -41,6 +41,7 @@
 #define GRACE    512            /* the server waits for the holders after a restart */
 #define TWO_WIRES 1024          /* the link that bears the address does not bear the storage too */
 #define EXCUSED  2048           /* TOGETHER asks nothing of a keepalived that hangs */
+#define MARKING  4096           /* ha.lock says its own inode */
 #ifndef WITHOUT
 #define WITHOUT  0
 #endif
@@ -51,7 +52,7 @@
 #define RESTING  1              /* between two runs */
 #define LOOKING  2              /* looks for link, keepalived, storage, ha.lock */
 #define QUEUED   3              /* asleep in flock(2) on ha.lock */
-#define SETTLING 4              /* holds a lock file that was made again */
+#define SETTLING 4              /* holds a lock file that came in another one's place */
 #define WAITING  5              /* holds ha.lock, waits for cranectld.lock */
 #define OPENING  6              /* gate open, heartbeat beside it, about to exec */
 #define SERVING  7
@@ -88,7 +89,7 @@ bool part;
 #define NONE     2              /* the name leads to no file */
 byte ha[2] = FREE, own[2] = FREE;               /* who holds ha.lock, cranectld.lock */
 byte name, own_name, mine[2], own_mine[2];      /* the file that the name leads to, that the node has open */
-bool marked;                    /* ha.lock says "made again" */
+bool marked;                    /* ha.lock does not say its own inode: made again, or a copy */
 byte stale[2];                  /* so long the node still sees the former file */
 byte server;                    /* 0 well, 1 down, else seconds of grace, and 1 */
 
@@ -155,7 +156,7 @@ proctype Unit(byte i) {
 		:: !link[i] || replaced(i) -> unit[i] = LOOKING
 		:: else -> ha[mine[i]] = i; say(i, "holds ha.lock");
 			if
-			:: marked && mine[i] == 1 -> unit[i] = SETTLING; timer[i] = AGAIN
+			:: marked && has(MARKING) && mine[i] == 1 -> unit[i] = SETTLING; timer[i] = AGAIN
 			:: else -> unit[i] = WAITING
 			fi
 		fi }

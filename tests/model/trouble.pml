@@ -26,8 +26,9 @@
 #define GATE     16384          /* somebody removes the gate file, */
 #define DELETE   32768          /* ... ha.lock, */
 #define WIPE     65536          /* ... all lock files, */
-#define COPY     131072         /* ... puts a copy in ha.lock's place */
-#define STILL    262144         /* a machine stands still as a whole */
+#define COPY     131072         /* ... puts a copy in ha.lock's place, */
+#define COPIES   262144         /* ... copies in the place of all lock files */
+#define STILL    524288         /* a machine stands still as a whole */
 #define hit(fault) (!calm && n > 0 && (FAULTS) & fault)
 
 #define serves(i)  (awake(i) && unit[i] == SERVING && !sick[i] && address[i] && link[i] && !address[other(i)])
@@ -77,7 +78,8 @@ proctype Trouble(byte i) {
 		own[0] = (own[0] == OTHER -> FREE : own[0]); own[1] = (own[1] == OTHER -> FREE : own[1]) }
 	:: d_step { hit(DELETE) && i == 0 && name == 0 -> breaks("DELETE"); name = NONE }
 	:: d_step { hit(WIPE) && i == 0 && name == 0 -> breaks("WIPE"); name = NONE; own_name = 1 }
-	:: d_step { hit(COPY) && i == 0 && name == 0 -> breaks("COPY"); name = 1 }
+	:: d_step { hit(COPY) && i == 0 && name == 0 -> breaks("COPY"); name = 1; marked = 1 }
+	:: d_step { hit(COPIES) && i == 0 && name == 0 -> breaks("COPIES"); name = 1; marked = 1; own_name = 1 }
 	od
 }
 

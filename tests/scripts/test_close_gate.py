@@ -36,6 +36,14 @@ def test_the_gate_stays_the_file_that_keepalived_watches(node: Node) -> None:
     assert (after.st_ino, after.st_mode, after.st_uid) == (before.st_ino, before.st_mode, CRANE)
 
 
+def test_a_gate_that_may_not_be_written_is_closed(node: Node) -> None:
+    node.holds_the_lock()
+    node.gate.chmod(0)
+    assert node.run("close-gate", user=CRANE) == 0
+    assert node.gate.read_text() == "0\n"
+    assert node.gate.stat().st_mode & 0o777 == 0o644
+
+
 @pytest.mark.parametrize("content", ["0\n", "0", "", "\n", "garbage\n", "0 1\n"])
 def test_a_closed_gate_is_left_untouched(node: Node, content: str) -> None:
     node.gate_holds(content)

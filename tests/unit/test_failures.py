@@ -153,6 +153,19 @@ def test_a_node_whose_daemon_keeps_failing_leaves_the_queue_to_the_other(nodes: 
     assert not node.said("standby: waits for the storage lock")
 
 
+def test_it_queues_again_at_once_when_a_holder_that_lasted_is_lost(nodes: Callable[..., Node]) -> None:
+    node, other = nodes(), nodes()
+    assert fails(node.root, 5) == 5
+    other.start()
+    node.start(storage="from crane_keepalived import failures; failures.LASTING = 2")
+    wait_until("the node waits", lambda: node.said("queues again after 300 s"))
+    began = other.beats()
+    wait_until("the other one lasts, and is heard", lambda: other.beats() > began + 15)
+    assert not node.serves()
+    other.stop()
+    wait_until("the node serves", node.serves)
+
+
 def test_a_failback_is_not_counted(nodes: Callable[..., Node]) -> None:
     backup = nodes(ROLE="backup", FAILBACK="yes", FAILBACK_DELAY="0")
     master = nodes(FAILBACK="yes")

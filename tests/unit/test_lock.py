@@ -24,8 +24,8 @@ def path(tmp_path: Path) -> Path:
     return made
 
 
-def test_create_makes_the_folder_and_three_lines_of_fixed_length(path: Path) -> None:
-    assert [len(line) for line in path.read_bytes().splitlines(keepends=True)] == [lock.LINE] * 3
+def test_create_makes_the_folder_and_four_lines_of_fixed_length(path: Path) -> None:
+    assert [len(line) for line in path.read_bytes().splitlines(keepends=True)] == [lock.LINE] * 4
     assert lock.read_cluster_id(path) == "1a2b3c4d"
     assert [entry.name for entry in path.parent.iterdir()] == ["ha.lock"]
 
@@ -148,13 +148,27 @@ def test_holder_and_wish_have_lines_of_their_own(path: Path) -> None:
     assert lock.read_cluster_id(path) == "1a2b3c4d"
 
 
-def test_a_file_made_again_says_so_until_it_is_held(tmp_path: Path) -> None:
-    path = tmp_path / "ha.lock"
-    lock.create(path, "1a2b3c4d", again=True)
-    assert lock.was_made_again(path)
-    assert lock.read_holder(path) is None
+def test_the_first_file_replaces_none(path: Path) -> None:
+    held = lock.StorageLock(path, "1a2b3c4d")
+    held.hold("node1")
+    assert not held.replaces_another()
+
+
+@pytest.mark.parametrize("how", ["made again", "a copy", "of another version"])
+def test_a_file_in_another_ones_place_is_known_until_that_is_over(path: Path, how: str) -> None:
     lock.StorageLock(path, "1a2b3c4d").hold("node1")
-    assert not lock.was_made_again(path)
+    content = path.read_bytes()
+    path.rename(path.with_name("former"))  # its inode number is not free to be taken again
+    if how == "made again":
+        lock.create(path, "1a2b3c4d", again=True)
+    else:
+        path.write_bytes(content if how == "a copy" else content[: 3 * lock.LINE])
+    held = lock.StorageLock(path, "1a2b3c4d")
+    held.hold("node1")
+    assert held.replaces_another()
+    held.stands_alone()
+    assert not held.replaces_another()
+    assert lock.read_cluster_id(path) == "1a2b3c4d"
 
 
 def test_what_would_command_a_terminal_is_no_name(path: Path) -> None:
@@ -179,7 +193,7 @@ def test_the_longest_host_name_keeps_the_lines_in_place(path: Path) -> None:
     held.hold("n" * 64)
     holder = lock.read_holder(path)
     assert holder and holder.node == "n" * 64
-    assert path.stat().st_size == 3 * lock.LINE
+    assert path.stat().st_size == 4 * lock.LINE
 
 
 def test_the_lock_lives_as_long_as_the_process_it_was_handed_to(path: Path) -> None:

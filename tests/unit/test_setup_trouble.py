@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import stat
 import sys
 from pathlib import Path
@@ -251,3 +252,13 @@ def test_the_other_node_made_the_lock_at_the_same_time(node: FakeNode, monkeypat
     assert done.code == 1
     assert "was made by the other node just now, with cluster id 0ther000; run crane-ha-setup again" in done.err
     assert node.files() == before
+
+
+def test_a_lock_file_that_is_a_copy_is_warned_of(node: FakeNode) -> None:
+    assert node.setup(*FIRST).code == 0
+    path = node.shared / "cranectld/ha.lock"
+    assert "is a copy" not in node.setup().err
+    path.rename(path.with_name("former"))
+    shutil.copy2(path.with_name("former"), path)
+    shutil.chown(path, "nobody")
+    assert f"warning: {path}: is a copy, or has another inode number on this node" in node.setup().err
