@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+
 from . import node as it
 from .machine import Machine
 
@@ -17,7 +19,8 @@ def freeze(machine: Machine) -> None:
     machine.run(f"chmod 777 {FROZEN} && fsfreeze --freeze {FROZEN}")
 
 
-def test_a_killed_cranectld_that_does_not_end_reboots_the_node(node: Machine) -> None:
+@pytest.mark.parametrize("end", ["kill -9 {pid}", "systemctl --no-block stop cranectld"], ids=["killed", "stopped"])
+def test_a_cranectld_that_does_not_end_reboots_the_node(node: Machine, end: str) -> None:
     freeze(node)
     writes = f"ExecStartPost=/bin/sh -c 'touch {FROZEN}/file & exit 0'"
     node.write(DROP_IN, f"[Service]\n{writes}\n")
@@ -29,7 +32,7 @@ def test_a_killed_cranectld_that_does_not_end_reboots_the_node(node: Machine) ->
     with ThreadPoolExecutor() as reader:
         # an emulated machine does not bring it to the disk before the reboot
         seen = reader.submit(node.run, follow, check=False)
-        node.run(f"kill -9 {it.main_pid(node)}")
+        node.run(end.format(pid=it.main_pid(node)))
         node.wait_rebooted(before)
     assert "cranectld was killed and does not end (thread" in seen.result().stdout
     it.wait_active(node)
@@ -37,4 +40,6 @@ def test_a_killed_cranectld_that_does_not_end_reboots_the_node(node: Machine) ->
 
 def test_asked_not_to_it_does_not(node: Machine) -> None:
     node.run("crane-ha-setup --no-reboot-stuck")
-    assert "crane-keepalived-fence" not in node.run("systemctl show --property=Wants cranectld.service").stdout
+    shown = node.run("systemctl show --property=Wants,OnFailure cranectld.service").stdout
+    assert "Wants=" in shown
+    assert "crane-keepalived-fence" not in shown
