@@ -15,6 +15,8 @@ IpInterface = Union[IPv4Interface, IPv6Interface]
 
 LIBEXEC = Path("/usr/libexec/crane-keepalived")
 SCRIPTS = tuple(LIBEXEC / name for name in ("check_and_failover.sh", "on_master.sh", "on_backup.sh", "on_fault.sh"))
+# the administrator's own checks and hooks
+HOOK_FOLDERS = tuple(Path("/etc/crane-keepalived", name) for name in ("check.d", "master.d", "backup.d", "fault.d"))
 # the SELinux context in which a script of keepalived's last ran; as old as that run
 NOTE = Path("/run/crane-keepalived/domain")
 CONFIG = Path("/etc/crane/config.yaml")

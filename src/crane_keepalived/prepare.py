@@ -18,11 +18,10 @@ from . import config, crane, network, selinux, storage, systemd
 from .errors import Findings, ProgramError
 from .files import below, insecure_parts
 from .keys import KEYS, Raw
-from .model import CONFIG, NODE_FILE, SCRIPTS, Daemon, HaConfig, RenderedFile, Role, StorageLock, Vrrp
+from .model import CONFIG, HOOK_FOLDERS, NODE_FILE, SCRIPTS, Daemon, HaConfig, RenderedFile, Role, StorageLock, Vrrp
 from .options import Options
 from .render import render
 
-HOOK_FOLDERS = tuple(Path("/etc/crane-keepalived", name) for name in ("check.d", "master.d", "backup.d", "fault.d"))
 PASSWORD = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._+=:,/-")
 
 

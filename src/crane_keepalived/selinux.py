@@ -14,7 +14,7 @@ from typing import Optional
 
 from .errors import Findings, ProgramError
 from .files import below
-from .model import LIBEXEC, NOTE, SCRIPTS
+from .model import HOOK_FOLDERS, LIBEXEC, NOTE, SCRIPTS
 from .run import installed, run
 
 DOMAIN = "crane_keepalived_t"
@@ -60,10 +60,19 @@ def check(unit: Path, findings: Findings) -> None:
 
 
 def mislabelled(root: Path, unit: Path) -> tuple[Path, ...]:
-    """Our scripts and cranectld's unit, as far as they lack their labels; none without SELinux. Raises ProgramError."""
+    """Our scripts, cranectld's unit, checks and hooks, as far as they lack their labels; none without SELinux.
+
+    Raises ProgramError.
+    """
     if mode() == DISABLED or not _module_loaded():
         return ()
     wanted = {below(root, script): SCRIPT_TYPE for script in SCRIPTS} | {unit.resolve(): UNIT_TYPE}
+    hooks = [file for folder in HOOK_FOLDERS for file in sorted(below(root, folder).glob("*"))]
+    hooks = [file for file in hooks if file.is_file() and not file.is_symlink()]
+    if hooks:
+        # asked, not known: the administrator may have chosen another type for one, by semanage fcontext
+        contexts = run("matchpathcon", "-n", *map(str, hooks)).stdout.splitlines()
+        wanted.update(zip(hooks, map(_type, contexts)))
     return tuple(path for path, type_ in wanted.items() if label(path) != type_)
 
 

@@ -54,7 +54,13 @@ FAKES = {
     "keepalived": 'grep -q auth_pass.BAD "$3" && { echo "(line 7) nonsense"; exit 4; }\nexit 0\n',
     "systemd-tmpfiles": "",
     "getenforce": "cat selinux 2>/dev/null || echo Disabled\n",
-    "matchpathcon": "echo system_u:object_r:$(cat unit_label 2>/dev/null || echo cranectld_unit_file_t):s0\n",
+    "matchpathcon": """\
+case $2 in
+*/crane-keepalived/*.d/*) type=crane_keepalived_hook_exec_t ;;
+*) type=$(cat unit_label 2>/dev/null || echo cranectld_unit_file_t) ;;
+esac
+echo "system_u:object_r:$type:s0"
+""",
     "restorecon": "",
     "firewall-cmd": """\
 case "$*" in

@@ -150,3 +150,13 @@ def test_a_unit_that_systemd_keeps_to_itself_is_told_with_its_label(
     told = node.setup()
     assert told.code == 2
     assert cure in told.errors[0]
+
+
+def test_a_hook_without_its_label_is_told_and_labelled(node: FakeNode, labels: dict[Path, str]) -> None:
+    hook = node.write("/etc/crane-keepalived/check.d/10-mine", "#!/bin/sh\n", 0o755)
+    labels[hook] = "user_home_t"
+    assert node.setup(*FIRST).code == 0
+    assert str(hook) in node.calls("restorecon")[-1].split()
+    assert problems(node) == [f"SELinux: {hook} has the label user_home_t: restorecon -F -v {hook}"]
+    labels[hook] = "crane_keepalived_hook_exec_t"
+    assert problems(node) == []
