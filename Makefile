@@ -110,8 +110,8 @@ lab: $(VENV)/.ready repo older ## two nodes: install, failover, every failure (a
 	$(PYTEST) tests/lab --ignore-glob='*/test_faults_*' --ignore-glob='*/test_chaos*'
 
 .PHONY: faults
-faults: $(VENV)/.ready repo older ## two nodes: more faults, each a test of its own
-	$(PYTEST) tests/lab/test_faults_*.py
+faults: $(VENV)/.ready repo older ## two nodes: more faults, each a test of its own, and a walk over forty of them
+	$(PYTEST) tests/lab/test_faults_*.py tests/lab/test_chaos.py
 
 N := 40
 SEED :=

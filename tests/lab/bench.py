@@ -3,7 +3,8 @@
 Prints a table in Markdown, median / max (runs) in each cell, and for ours a second one of what must not move the
 service. It judges nothing. What is being measured is told on stderr.
 
-    RUNS=3 make bench           a quick look; the default is 10. Two runs in a row that never come back are enough.
+    RUNS=3 make bench           a quick look; the default is 10, of which Pacemaker gets half, and ours twice as many.
+                                Two runs in a row that never come back are enough.
     ONLY=ours                   one of the columns: guide, pacemaker, ours
     FAULTS='kill -9,idle'       rows with one of these in the name; `idle`: the costs, `stall,busy`: the second table
 """
@@ -67,14 +68,19 @@ def wanted(name: str) -> bool:
     return not ROWS or any(part in name for part in ROWS)
 
 
+def runs(peer: Peer) -> int:
+    """How often each row is measured."""
+    return max(1, round(RUNS * peer.share))
+
+
 def tell(peer: Peer, text: str) -> None:
     print(f"  {peer.name}: {text}", file=sys.stderr, flush=True)
 
 
 def repeat(peer: Peer, name: str, run: Callable[[], Run]) -> list[Run]:
-    """RUNS runs; one whose set-up was not even ready for it counts as none, and is told."""
+    """The peer's runs; one whose set-up was not even ready for it counts as none, and is told."""
     found: list[Run] = []
-    for _ in range(RUNS):
+    for _ in range(runs(peer)):
         try:
             found.append(run())
         except AssertionError as error:
@@ -101,7 +107,7 @@ def costs(peer: Peer, lab: Lab) -> Cells:
         return {}
     try:
         fresh(peer, lab)
-        found = idle.measure(peer, lab, RUNS)
+        found = idle.measure(peer, lab, runs(peer))
     except (AssertionError, OSError) as error:  # not ready, or not idle: a unit's cgroup went away
         tell(peer, f"idle: could not be measured: {error}")
         return {}
@@ -122,9 +128,9 @@ def no_false_failover(peer: Peer, lab: Lab) -> list[str]:
     rows = []
     for name, what in stalls.STALLS:
         if wanted(name):
-            runs = repeat(peer, name, lambda what=what: stalls.measure(peer, lab, what))  # type: ignore[misc]
-            tell(peer, f"{name}: {runs}")
-            rows.append(stalls.row(name, runs))
+            found = repeat(peer, name, lambda what=what: stalls.measure(peer, lab, what))  # type: ignore[misc]
+            tell(peer, f"{name}: {found}")
+            rows.append(stalls.row(name, found))
     return rows
 
 
@@ -141,7 +147,7 @@ def dry_runs(peer: Peer, lab: Lab) -> Cells:
         return {}
     install(lab)
     command = f"crane-ha-setup --role master --vip {VIP} --dry-run"
-    return {DRY_RUN: figure([seconds_of(lab.node1, command) for _ in range(RUNS)])}
+    return {DRY_RUN: figure([seconds_of(lab.node1, command) for _ in range(runs(peer))])}
 
 
 def seconds_of(node: Node, command: str) -> float:

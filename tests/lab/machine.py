@@ -9,6 +9,7 @@ import signal
 import subprocess
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -90,7 +91,8 @@ class Machine:
             self.wanted, self.container, self.leader = False, None, 0
             self.lab.network.detach(self)
             cut = time.monotonic()
-            os.kill(leader, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # a reboot was just ending it
+                os.kill(leader, signal.SIGKILL)
         self._await_end(container, END_DEADLINE)
         return cut
 

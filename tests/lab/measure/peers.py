@@ -23,6 +23,7 @@ class Peer:
     # the units whose processes, but for cranectld itself, are the layer that keeps the service up
     units: tuple[str, ...] = ()
     packages: tuple[str, ...] = ()  # whose versions are told, besides those that all have
+    share = 1.0  # of RUNS
 
     def image(self) -> Path:
         """Of its nodes, built if need be."""
@@ -75,6 +76,7 @@ class Pacemaker(Peer):
 
     name, column = "pacemaker", "Pacemaker, tuned"
     units = ("corosync.service", "pacemaker.service")
+    share = 0.5  # a run takes three times as long, and its figures are seconds
     packages = ("pacemaker", "corosync", "pcs")
 
     def image(self) -> Path:
@@ -104,6 +106,7 @@ class Ours(Peer):
     """crane-keepalived, by its two commands."""
 
     name, column = "ours", "crane-keepalived"
+    share = 2.0  # its figures are small, and its maximum is a promise
     units = ("keepalived.service", "cranectld.service")
 
     def install(self, lab: Lab) -> None:
@@ -117,4 +120,4 @@ class Ours(Peer):
         return all(map(pair.is_standby, pair.standbys))
 
 
-PEERS: tuple[Peer, ...] = (Guide(), Pacemaker(), Ours())
+PEERS: tuple[Peer, ...] = (Guide(), Ours(), Pacemaker())

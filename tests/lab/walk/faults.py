@@ -99,9 +99,6 @@ FROZEN_VRRP = frozen("keepalived's vrrp process frozen", excuse=True)
 BROKEN = Standing("cranectld cannot live", mending.usual_daemon)
 SLOW = Standing("cranectld slow", mending.usual_daemon, impairs=False)
 CHECK_FAILS = Standing("check fails", mending.remove_check)
-# these two only because of what test_chaos_found.py knows of: once that is mended, neither leaves anything
-BLIND = Standing("keepalived watches no gate", mending.restart_keepalived)
-STUCK = Standing("gate cannot be closed", mending.make_gate, impairs=False, excuse=True)
 NO_LOCK = Standing("lock file deleted", mending.make_lock, impairs=False, storage=True, late=True)
 OTHER_LOCK = Standing("lock file of another cluster", mending.put_lock_back, impairs=False, storage=True)
 ROOTS_LOCK = Standing("lock file of root's", mending.give_lock_back, impairs=False, storage=True)
@@ -163,8 +160,8 @@ FAULTS = (
     # files
     Fault("gate deleted", shell(f"rm -f {GATE}")),
     Fault("gate emptied", shell(f": >{GATE}")),
-    Fault("gate unreadable", shell(f"chmod 0 {GATE}"), (STUCK,)),
-    Fault("gate's folder removed", shell("rm -rf /run/crane-keepalived"), (BLIND,)),
+    Fault("gate unreadable", shell(f"chmod 0 {GATE}")),
+    Fault("notes of keepalived's scripts removed", shell("rm -rf /run/crane-keepalived")),
     Fault("stale alive file", shell(f"umask 77; : >{ALIVE}")),
     Fault("lock file deleted", delete_locks("ha.lock"), (NO_LOCK,), (OTHER_LOCK, ROOTS_LOCK, LEASE), anywhere=True),
     Fault(

@@ -56,14 +56,6 @@ def start_units(site: Site) -> None:
     site.insist(f"systemctl --no-block start {KEEPALIVED} {DAEMON}")
 
 
-def restart_keepalived(site: Site) -> None:
-    site.insist(f"systemctl --no-block restart {KEEPALIVED}")
-
-
-def make_gate(site: Site) -> None:
-    site.insist("systemctl start crane-keepalived-gate.service")
-
-
 def thaw(name: str, site: Site) -> None:
     """SIGCONT to what send() stopped and kept under this name."""
     for process in site.take(name):
