@@ -17,9 +17,9 @@ from .model import CONFIG, MARK, NODE_FILE, Check, Failback, IpAddress, IpInterf
 from .yamlfile import read_mapping
 
 DEFAULT_PRIORITY = {Role.MASTER: 250, Role.BACKUP: 240}
-# seconds. Under lock first a lost advert moves nothing, so VRRP 3 may be quick: after a power loss the address follows
-# the lock by three adverts (at 0.2 s: 0.68 s without service)
-DEFAULT_ADVERT_INTERVAL = {2: Decimal(1), 3: Decimal("0.1")}
+# seconds; after a power loss the address follows the lock by one of these and the skew. Each advert costs both nodes
+# processor time.
+DEFAULT_ADVERT_INTERVAL = {2: Decimal(1), 3: Decimal("0.25")}
 CLUSTER_ID = re.compile(r"[0-9a-f]{8}")
 
 

@@ -159,7 +159,7 @@ KEYS = (
     Key("Interface", "--interface", interface_name, "where it rests (default: the one in its network)", "NAME"),
     Key("VirtualRouterId", "--router-id", whole(1, 255), "VRRP's number for this pair, 1 to 255", "N", "51"),
     Key("Priority", "--priority", whole(1, 254), "1 to 254 (default: master 250, backup 240)", "N", own=True),
-    Key("AdvertInterval", "--advert-interval", decimal_number, "between adverts (default 0.1; VRRP 2: 1)", "SECONDS"),
+    Key("AdvertInterval", "--advert-interval", decimal_number, "between adverts (default 0.25; VRRP 2: 1)", "SECONDS"),
     Key("VrrpVersion", "--vrrp-version", vrrp_version, "2 or 3", "N", "3"),
     Key("AuthPassFile", "--auth-pass-file", absolute_path, "file with the password, for VRRP 2 alone", "PATH"),
     Key("UnicastPeers", "--peer", peers, "a node's own address (all of them), instead of multicast", "ADDR", many=True),

@@ -86,8 +86,8 @@ class Vrrp:
 
     @property
     def address_timeout(self) -> int:
-        """Seconds that the holder of the lock waits for the address: three adverts, the skew, and one second."""
-        return max(3, math.ceil(4 * self.advert_interval + 1))
+        """Seconds that the holder of the lock waits for the address: one advert, the skew, and one second."""
+        return max(3, math.ceil(2 * self.advert_interval + 1))
 
 
 @dataclass(frozen=True)

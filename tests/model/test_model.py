@@ -45,7 +45,7 @@ def timers(lease: int) -> dict[str, int]:
         "BEAT": lock.heartbeat_interval,
         "WATCHDOG": lock.watchdog_timeout,
         "STOP": lock.stop_timeout,
-        "ADDRESS": Vrrp(3, "", 51, 250, Decimal("0.1"), ()).address_timeout,
+        "ADDRESS": Vrrp(3, "", 51, 250, Decimal("0.25"), ()).address_timeout,
     }
 
 
