@@ -207,4 +207,7 @@ def version(image: Path, package: str) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit("\ninterrupted: the lab is gone, nothing stays behind")

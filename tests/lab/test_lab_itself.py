@@ -104,6 +104,19 @@ def test_watcher_sees_two_daemons_and_a_lost_address(both_on: Lab) -> None:
     lab.watcher.clear()
 
 
+def test_a_cranectld_without_a_lock_of_its_own_is_no_daemon(lab: Lab) -> None:
+    # between its exec and its own lock: another one may have that, and then it ends
+    lab.node1.run("cp /bin/sleep /root/cranectld; touch /var/crane/ha.lock /var/crane/own.lock")
+    run = "systemd-run --quiet --unit={} flock --no-fork /var/crane/{}.lock /root/cranectld 60"
+    lab.node1.run(run.format("first", "ha"))
+    lab.node1.run(run.format("second", "own"))
+    lab.wait_until("the second one is seen", lambda: lab.active() is lab.node1, 5)
+    lab.node1.run("systemctl stop second")
+    lab.wait_until("it has ended, and the first one is not seen", lambda: lab.active() is None, 5)
+    assert lab.node1.unit_state("first.service") == "active"
+    lab.node1.run("systemctl stop first")
+
+
 def test_power_cut_frees_address_and_lock(both_on: Lab) -> None:
     lab = both_on
     lab.node1.run(f"touch /etc/stays; ip addr add {VIP}/32 dev ens33; systemctl start cranectld")

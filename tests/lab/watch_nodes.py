@@ -3,8 +3,9 @@
     watch_nodes.py ADDRESS...   ->   lines of JSON: t (monotonic), addresses ({node: [..]}), daemons ({node: [pid..]})
 
 Runs in the lab's mount and pid namespaces: /proc shows the lab alone, /run/netns the nodes' networks. A daemon is a
-process named cranectld (which it is only past its exec) with a locked descriptor. A line comes at every change, and at
-least at every other sample. Plain os calls: this runs beside what is measured.
+process named cranectld (which it is only past its exec) with a lock of its own, not only ha.lock that it inherits:
+without its own lock it would touch nothing, and end. A line comes at every change, and at least at every other sample.
+Plain os calls: this runs beside what is measured.
 """
 
 from __future__ import annotations
@@ -97,7 +98,7 @@ class Processes:
         folder = f"/proc/{pid}/fdinfo"
         for name in os.listdir(folder):
             with open(f"{folder}/{name}") as file:
-                if "\nlock:" in file.read():
+                if "\nlock:" in file.read() and "/ha.lock" not in os.readlink(f"/proc/{pid}/fd/{name}"):
                     return True
         return False
 

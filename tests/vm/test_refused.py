@@ -5,6 +5,8 @@ A script that was tampered with in place keeps its label, and so its domain: wha
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 from . import node as it
@@ -128,12 +130,18 @@ def test_a_hook_of_the_administrators(victim: Machine) -> None:
     check(victim, it.journal(victim, "found"), boot, allowed)
 
 
-def test_a_script_with_a_label_of_its_own_is_not_run(node: Machine, told: Told) -> None:
+def says(node: Machine, trouble: str) -> bool:
+    return trouble in node.run("crane-ha status", check=False).stdout
+
+
+def test_scripts_and_checks_with_labels_of_their_own_are_not_run(node: Machine, told: Told) -> None:
     # a check that runs when the label changes reads on of its file
     told.expect_from("keepalived_t", "crane_keepalived_t")
-    node.run(f"cp {SCRIPT} /root/mine && mv /root/mine {SCRIPT}")
-    trouble = f"! SELinux: {SCRIPT} has the label"
-    node.wait_until("crane-ha says so", lambda: trouble in node.run("crane-ha status", False).stdout, it.SETTLED)
+    check = "/etc/crane-keepalived/check.d/10-mine"
+    for file, content in ((SCRIPT, SCRIPT), (check, "/bin/true")):
+        node.run(f"cp {content} /root/mine && mv /root/mine {file}")
+        node.wait_until("crane-ha says so", partial(says, node, f"! SELinux: {file} has the label"), it.SETTLED)
     said = node.run("crane-ha-setup").stdout
-    assert f"{SCRIPT} will get its SELinux label again" in said
+    for file in (SCRIPT, check):
+        assert f"{file} will get its SELinux label again" in said
     it.wait_active(node)
