@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from lab import VIP, Lab
-from lab.pair import Pair, install, new_lab, set_up
+from lab.pair import Pair, install, new_lab, restored, set_up
 
 
 @pytest.fixture(scope="module")
@@ -45,11 +45,7 @@ def installed() -> Iterator[Lab]:
 
 @pytest.fixture
 def just_installed(installed: Lab) -> Iterator[Lab]:
-    """Its nodes booted a moment ago; whatever the test does, neither invariant breaks."""
-    installed.restore("installed")
-    installed.start()
-    yield installed
-    installed.invariants.check(limit=3.0)
+    yield from restored(installed, "installed")
 
 
 @pytest.fixture(scope="module")

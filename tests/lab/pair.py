@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -37,6 +37,14 @@ def set_up(lab: Lab, *options: str) -> list[str]:
     first = lab.node1.run(["crane-ha-setup", "--role", "master", "--vip", VIP, *options], timeout=120).stdout
     with ThreadPoolExecutor() as others:
         return [first, *others.map(lambda node: node.run(other_line(first), timeout=120).stdout, lab.nodes[1:])]
+
+
+def restored(lab: Lab, name: str) -> Iterator[Lab]:
+    """For a fixture: nodes booted a moment ago from what was saved; whatever a test does, neither invariant breaks."""
+    lab.restore(name)
+    lab.start()
+    yield lab
+    lab.invariants.check(limit=3.0)
 
 
 def other_line(said: str) -> str:

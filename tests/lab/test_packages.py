@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lab import VIP, Lab, Node
-from lab.pair import REPOSITORY, SETTLED, Pair, set_up
+from lab.pair import REPOSITORY, SETTLED, Pair, restored, set_up
 
 OLDER = Path(__file__).resolve().parents[2] / "build" / "older"
 NAME = "crane-keepalived"
@@ -25,10 +25,7 @@ def fresh() -> Iterator[Lab]:
 
 @pytest.fixture
 def lab(fresh: Lab) -> Iterator[Lab]:
-    fresh.restore("bare")
-    fresh.start()
-    yield fresh
-    fresh.invariants.check(limit=3.0)
+    yield from restored(fresh, "bare")
 
 
 def dnf(node: Node, *words: str) -> str:
