@@ -13,7 +13,7 @@ from typing import Any, Optional
 from .crane import EVERY_IPV4_ADDRESS, SECTION, CraneConfig, our_keys
 from .errors import BadValueError, Findings
 from .keys import KEYS, Raw
-from .model import CONFIG, MARK, NODE_FILE, Check, Failback, IpAddress, IpInterface, Role
+from .model import CONFIG, MARK, NODE_FILE, Check, Failback, IpAddress, IpInterface, Probe, Role
 from .yamlfile import read_mapping
 
 DEFAULT_PRIORITY = {Role.MASTER: 250, Role.BACKUP: 240}
@@ -61,6 +61,7 @@ class Wanted:
     failback: Failback
     lease: int
     check: Check
+    probe: Probe
     restart_pause: int
     reboot_stuck: bool
     hook_timeout: int
@@ -123,7 +124,8 @@ def _wanted(role: Role, values: Mapping[str, Any], places: Mapping[str, str]) ->
         peers=values["UnicastPeers"] or (),
         failback=Failback(values["Failback"], values["FailbackDelay"]),
         lease=values["StorageLease"],
-        check=Check(values["CheckInterval"], values["CheckTimeout"], values["CheckGrace"], values["ProbeFailures"]),
+        check=Check(values["CheckInterval"], values["CheckTimeout"], values["CheckGrace"]),
+        probe=Probe(values["ProbeInterval"], values["ProbeFailures"]),
         restart_pause=values["RestartPause"],
         reboot_stuck=values["RebootStuck"],
         hook_timeout=values["HookTimeout"],

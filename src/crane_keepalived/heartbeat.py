@@ -20,14 +20,15 @@ from typing import Optional
 
 from crane_keepalived import failures, lock, netlink, unit
 from crane_keepalived.ear import SILENT_BEATS
-from crane_keepalived.probe import Probe
+from crane_keepalived.probe import Probe, is_stopped
 from crane_keepalived.settings import Settings
 
 
 @dataclass(frozen=True)
 class Daemon:
-    """The cranectld beside which the heartbeat lives: its pidfd, its node's name, the root of the node's files."""
+    """The cranectld beside which the heartbeat lives: its process, its node's name, the root of the node's files."""
 
+    pid: int
     pidfd: int
     node: str
     root: Path
@@ -46,6 +47,7 @@ class Heartbeat:
         self._address_seen = time.monotonic()
         self._lasts_at = time.monotonic() + failures.LASTING
         self._probe = Probe(settings.listen_port)
+        self._stopped = False
         self._wish = self._read_wish()
         self._wished_since, self._wish_changed = 0.0, float("-inf")
 
@@ -70,7 +72,7 @@ class Heartbeat:
             failures.lasts(self._daemon.root)
 
     def look_at_network(self) -> float:
-        """A holder whom no client reaches lets go, so that another node can serve. Returns by when to look again."""
+        """A holder whom no client reaches lets go, so that another node can serve. Returns when it will."""
         interface, address = self._settings.interface, self._settings.addresses[0]
         if not netlink.link_is_up(interface):
             failures.is_not_to_blame(self._daemon.root)
@@ -87,10 +89,17 @@ class Heartbeat:
         self._reporter.say(self._status())
         return float("inf") if self._address_here else give_up
 
-    def ask_port(self) -> None:
+    def look_at_daemon(self) -> None:
         """A daemon that hangs keeps its lock and its port, and who connects waits for ever: let another node serve."""
-        if not self._settings.probe_failures:
-            return
+        was_stopped = self._stopped
+        with suppress(OSError):  # it has just ended
+            self._stopped = is_stopped(self._daemon.pid)
+        if was_stopped and self._stopped:  # once may be a person who looks into it
+            self._let_go("cranectld stands still, stopped by a signal or a debugger", signal.SIGKILL)
+        if self._settings.probe_failures:
+            self._ask_port()
+
+    def _ask_port(self) -> None:
         try:
             self._probe.ask()
         except OSError as error:  # no descriptor left, say: nothing is known of the daemon then
@@ -166,16 +175,16 @@ def run(held: lock.StorageLock, settings: Settings, daemon: Daemon) -> None:
     wakes = select.poll()
     wakes.register(daemon.pidfd, select.POLLIN)
     wakes.register(changes.fileno(), select.POLLIN)
-    next_beat = next_question = 0.0
+    next_beat = next_look = 0.0
     while True:
         if time.monotonic() >= next_beat:
             next_beat = time.monotonic() + settings.heartbeat_interval
             heart.beat()
-        if time.monotonic() >= next_question:
-            next_question = time.monotonic() + settings.probe_interval
-            heart.ask_port()
-        next_look = heart.look_at_network()
-        ready = [descriptor for descriptor, _ in wakes.poll(_until(min(next_beat, next_question, next_look)))]
+        if time.monotonic() >= next_look:
+            next_look = time.monotonic() + settings.probe_interval
+            heart.look_at_daemon()
+        gives_up = heart.look_at_network()
+        ready = [descriptor for descriptor, _ in wakes.poll(_until(min(next_beat, next_look, gives_up)))]
         if daemon.pidfd in ready:
             return
         changes.drain()

@@ -126,15 +126,11 @@ class Failback:
 
 @dataclass(frozen=True)
 class Check:
-    """How often (seconds) the active node is checked, how long each check may take, and how long cranectld to start.
-
-    ``probe_failures``: how many connections in a row cranectld may leave waiting; 0: its port is not asked.
-    """
+    """How often (seconds) the active node is checked, how long each check may take, and how long cranectld to start."""
 
     interval: int
     timeout: int
     grace: int
-    probe_failures: int
 
     @property
     def script_timeout(self) -> int:
@@ -145,6 +141,17 @@ class Check:
     def silence(self) -> int:
         """Seconds without a new check after which keepalived does not run it at all."""
         return self.interval + self.script_timeout + 5
+
+
+@dataclass(frozen=True)
+class Probe:
+    """How often (seconds) the heartbeat looks at cranectld.
+
+    ``failures``: how many connections in a row cranectld may leave waiting; 0: its port is not asked.
+    """
+
+    interval: int
+    failures: int
 
 
 @dataclass(frozen=True)
@@ -169,6 +176,7 @@ class HaConfig:
     lock: StorageLock
     failback: Failback
     check: Check
+    probe: Probe
     restart_pause: int
     reboot_stuck: bool
     hook_timeout: int

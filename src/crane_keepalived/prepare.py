@@ -94,6 +94,7 @@ def prepare(options: Options, findings: Findings) -> Prepared:
         ),
         failback=wanted.failback,
         check=wanted.check,
+        probe=wanted.probe,
         restart_pause=wanted.restart_pause,
         reboot_stuck=wanted.reboot_stuck,
         hook_timeout=wanted.hook_timeout,

@@ -11,6 +11,7 @@ import errno
 import os
 import socket
 import struct
+from pathlib import Path
 from typing import Optional
 
 # linux/sock_diag.h, linux/inet_diag.h, linux/netlink.h
@@ -22,6 +23,12 @@ _NO_COOKIE = 0xFFFFFFFF
 _INODE = struct.Struct("=I")
 _INODE_AT = _HEADER.size + 68
 _HERE = "127.0.0.1"
+
+
+def is_stopped(pid: int) -> bool:
+    """Did a signal stop the process, SIGSTOP say, or does a debugger hold it? Raises OSError when it has ended."""
+    # proc(5): the state follows the name, which may contain anything
+    return Path("/proc", str(pid), "stat").read_bytes().rpartition(b") ")[2][:1] in b"Tt"
 
 
 class Probe:

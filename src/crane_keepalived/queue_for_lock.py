@@ -82,10 +82,11 @@ def queue(settings: Settings, command: list[str], root: Path) -> None:
     held.verify()  # and that this is still the file, after whatever we waited for
     held.hold(node)  # the server's word that the lock is still ours
     settings.alive_file.unlink(missing_ok=True)  # a dead daemon's: the lock is ours, so nobody is alive
-    failures.begins(root, os.getpid())
-    unit.open_gate(os.getpid(), root)
-    cranectld = os.pidfd_open(os.getpid())
-    _detach(lambda: heartbeat.run(held, settings, heartbeat.Daemon(cranectld, node, root)))
+    pid = os.getpid()
+    failures.begins(root, pid)
+    unit.open_gate(pid, root)
+    cranectld = heartbeat.Daemon(pid, os.pidfd_open(pid), node, root)
+    _detach(lambda: heartbeat.run(held, settings, cranectld))
     heartbeat.ping(settings, "active: holds the storage lock", 0)
     os.set_inheritable(held.descriptor, True)
     environment = {name: value for name, value in os.environ.items() if name != "NOTIFY_SOCKET"}

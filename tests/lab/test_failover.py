@@ -108,6 +108,7 @@ def test_cranectld_stopped_by_a_signal_is_seen(pair: Pair) -> None:
     active, standby = pair.active, pair.standby
     pair.after(lambda: active.kill(CRANECTLD, signal.SIGSTOP), served_by=standby)
     pair.wait_standby(active)
+    assert "stands still, stopped by a signal" in active.journal(CRANECTLD)
 
 
 def test_partition_and_healing_move_nothing(pair: Pair) -> None:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import signal
 
+import pytest
+
 from lab.pair import Pair
 
 
-def test_a_keepalived_that_hangs_loses_the_address_with_the_service(pair: Pair) -> None:
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_keepalived_that_hangs_loses_the_address_with_the_service(pair: Pair, number: signal.Signals) -> None:
     active, standby = pair.active, pair.standby
     parent = active.main_pid("keepalived.service")
     child = int(active.run(["pgrep", "--parent", str(parent)]).stdout)
     for pid in (child, parent):
         active.kill(pid, signal.SIGSTOP)
-    pair.after(active.kill, served_by=standby)
+    pair.after(lambda: active.kill(number=number), served_by=standby)
     # RestartSec=1, and then the gate's service
     pair.lab.wait_until("the address is on one node", lambda: not active.has_address(), 3)
     for pid in (child, parent):

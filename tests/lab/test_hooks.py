@@ -46,7 +46,14 @@ def test_a_hook_that_hangs_or_fails_delays_nothing(pair: Pair) -> None:
         pair.lab.wait_until(f"{active} stands by", lambda active=active: pair.is_standby(active), SETTLED)  # type: ignore[misc]
 
 
+def check_often(pair: Pair) -> None:
+    for node in pair.lab.nodes:
+        node.run("crane-ha-setup --check-interval 1", timeout=120)
+    pair.wait_ready()
+
+
 def test_a_check_that_fails_moves_the_service(pair: Pair) -> None:
+    check_often(pair)
     active, standby = pair.active, pair.standby
     give(active, "check.d/disk", "test ! -e /run/disk-is-full")
     began = time.monotonic()
@@ -58,6 +65,7 @@ def test_a_check_that_fails_moves_the_service(pair: Pair) -> None:
 
 
 def test_a_daemon_that_starts_slowly_is_given_the_time(pair: Pair) -> None:
+    check_often(pair)
     probe = "exec 3<>/dev/tcp/127.0.0.1/10011"
     for node in pair.lab.nodes:
         node.standin(START_SECONDS=8)
@@ -68,6 +76,7 @@ def test_a_daemon_that_starts_slowly_is_given_the_time(pair: Pair) -> None:
 
 
 def test_a_check_that_others_could_have_written_is_not_run(pair: Pair) -> None:
+    check_often(pair)
     active = pair.active
     give(active, "check.d/planted", "touch /run/planted; exit 1", mode=0o777)
     began = time.monotonic()

@@ -16,7 +16,7 @@
 #define STOP     2              /* TimeoutStopSec */
 #define ADDRESS  3              /* ADDRESS_TIMEOUT */
 #endif
-#define CHECKS   4              /* two checks in a row, one every other second */
+#define LOOKS    4              /* two looks of the heartbeat at cranectld, one every other second */
 #define PAUSE    1              /* RestartSec */
 #ifndef AGAIN
 #define AGAIN    (WATCHDOG + STOP + BEAT)       /* queue_for_lock.py: for the holder of a lost lock file to notice */
@@ -36,7 +36,7 @@
 #define REVERSE  16             /* "weight 0 reverse": without it no file, like 0, means open */
 #define CLOSING  32             /* ExecStopPost= of cranectld closes the gate */
 #define CLEANING 64             /* ExecStopPost= of keepalived removes the address */
-#define CHECKING 128            /* check_and_failover.sh */
+#define WATCHING 128            /* the heartbeat kills a daemon that a signal has stopped */
 #define LONELY   256            /* the heartbeat lets go when the address stays away */
 #define GRACE    512            /* the server waits for the holders after a restart */
 #define TWO_WIRES 1024          /* the link that bears the address does not bear the storage too */
@@ -109,9 +109,8 @@ bool calm;                      /* in this second nothing more goes wrong */
 #define hears(i)   (runs(other(i)) && ka[other(i)] == MASTER && !part && link[0] && link[1])
 #define sees(i)    (stale[i] -> 0 : name)
 #define replaced(i) (has(IDENTITY) && sees(i) != mine[i])
-#define ill(i)     (has(CHECKING) && sick[i] == CHECKS)
 #define open(i)    (!has(GATED) || gate[i] == 1 || !has(REVERSE) && gate[i] == 2)
-#define fit(i)     (open(i) && link[i] && !ill(i))
+#define fit(i)     (open(i) && link[i])
 /* a heartbeat in a write that hangs does not look at the network */
 #define looks(i)   (up(i) && awake(i) && heart[i] && (wired(i) || quiet[i] < BEAT))
 
@@ -188,6 +187,8 @@ proctype Unit(byte i) {
 		fi }
 	:: d_step { looks(i) && (!link[i] || has(LONELY) && lonely[i] >= ADDRESS) ->
 		say(i, "has no link, or no address: SIGTERM"); closes(i); told(i); heart[i] = 0 }
+	:: d_step { looks(i) && sick[i] == LOOKS && has(WATCHING) -> say(i, "cranectld stands still: SIGKILL");
+		closes(i); ends(i) }
 	/* systemd */
 	:: d_step { up(i) && awake(i) && has(FENCING) && quiet[i] >= WATCHDOG -> say(i, "watchdog: SIGKILL"); ends(i) }
 	:: d_step { unit[i] == ENDING && awake(i) && (timer[i] == 0 || !calm && reaches(i) && !sick[i]) -> ends(i) }
@@ -205,7 +206,7 @@ proctype Keepalived(byte i) {
 	:: d_step { ka[i] > FAULT && runs(i) && !fit(i) -> ka[i] = FAULT; address[i] = 0;
 		say(i, "gives the address up") }
 	/* on_fault.sh, if it runs at all */
-	:: d_step { ka[i] == FAULT && runs(i) && !calm && up(i) && gate[i] == 1 && (!link[i] || ill(i)) ->
+	:: d_step { ka[i] == FAULT && runs(i) && !calm && up(i) && gate[i] == 1 && !link[i] ->
 		order(i, RESTARTED) }
 	/* systemd */
 	:: d_step { ka[i] == KDEAD && awake(i) -> ka[i] = KAGAIN; order(i, RESTARTED);

@@ -87,7 +87,7 @@ inline ticks(i) {       /* a node that stands still gets no older, its lease doe
 	timer[i] = (timer[i] && awake(i) -> timer[i] - 1 : timer[i]);
 	quiet[i] = (owns(i) && (beats(i) || !reaches(i)) -> quiet[i] + (quiet[i] < LEASE) : 0);
 	lonely[i] = (beats(i) && !address[i] -> lonely[i] + (lonely[i] <= ALONE) : 0);
-	sick[i] = sick[i] + (sick[i] && sick[i] < CHECKS);
+	sick[i] = sick[i] + (sick[i] && sick[i] < LOOKS);
 	stale[i] = stale[i] - (stale[i] > 0);
 #ifdef TOGETHER
 	assert(!address[i] || unit[i] >= OPENING || !awake(i) || frozen[i] && has(EXCUSED));

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from collections.abc import Callable
@@ -33,6 +34,26 @@ def test_kills_the_daemon_whose_lock_file_was_replaced(nodes: Callable[..., Node
     (node.storage / "ha.lock").unlink()
     lock.create(node.storage / "ha.lock", "1a2b3c4d")
     assert node.wait_for_end() == -signal.SIGKILL
+
+
+def test_kills_a_daemon_that_stands_still_for_two_looks(nodes: Callable[..., Node]) -> None:
+    node = nodes(PROBE_INTERVAL="0.5")  # and PROBE_FAILURES=0: nobody asks at the port
+    node.start()
+    wait_until("the node serves", node.serves)
+    os.kill(node.pid, signal.SIGSTOP)
+    assert node.wait_for_end() == -signal.SIGKILL
+    assert node.said("lets go of the storage lock: cranectld stands still, stopped by a signal")
+
+
+def test_a_daemon_that_somebody_looked_into_for_a_moment_lives(nodes: Callable[..., Node]) -> None:
+    node = nodes(PROBE_INTERVAL="1.5")
+    node.start()
+    wait_until("the node serves", node.serves)
+    os.kill(node.pid, signal.SIGSTOP)
+    time.sleep(1)
+    os.kill(node.pid, signal.SIGCONT)
+    time.sleep(1.5)
+    assert node.serves()
 
 
 def test_serves_on_without_its_lock_file_and_says_so(nodes: Callable[..., Node]) -> None:

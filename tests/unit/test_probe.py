@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import signal
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
-from crane_keepalived.probe import Probe
+from crane_keepalived.probe import Probe, is_stopped
+
+from .queue_node import wait_until
 
 
 @pytest.fixture(params=["0.0.0.0", "::"])
@@ -97,3 +103,18 @@ def test_who_never_answered_may_still_be_starting(server: socket.socket) -> None
         for _ in range(5):
             probe.ask()
         assert probe.failures == 0
+
+
+def test_who_is_stopped_is_seen_until_he_goes_on() -> None:
+    # a name in the form of a state, as proc(5) shows it between brackets
+    command = [sys.executable, "-c", "open('/proc/self/comm', 'w').write('a) T 1'); input()"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as it:
+        comm = Path(f"/proc/{it.pid}/comm")
+        wait_until("it has its name", lambda: comm.read_text() == "a) T 1\n")
+        assert not is_stopped(it.pid)
+        for number, stopped in ((signal.SIGSTOP, True), (signal.SIGCONT, False)):
+            it.send_signal(number)
+            wait_until(f"after {number.name}: {stopped}", lambda stopped=stopped: is_stopped(it.pid) is stopped)  # type: ignore[misc]
+        it.communicate(b"\n")
+    with pytest.raises(FileNotFoundError):
+        is_stopped(it.pid)

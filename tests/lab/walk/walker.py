@@ -196,7 +196,8 @@ def new_walk(lab: Lab, say: Callable[[str], None]) -> Walker:
     for node in lab.nodes:
         Site(lab, node).standin()
     # it kills more often in an hour than a cluster does in years: failures in a row are no subject here
-    set_up(lab, "--storage-lease", LEASE, "--restart-pause", "0")
+    # often enough for a check that fails to matter in a round
+    set_up(lab, "--storage-lease", LEASE, "--restart-pause", "0", "--check-interval", "2")
     lab.save(SAVED)
     return again(lab, say)
 
