@@ -4,13 +4,14 @@ Prints a table in Markdown, median / max (runs) in each cell, and for ours a sec
 service. It judges nothing. What is being measured is told on stderr.
 
     RUNS=3 make bench           a quick look; the default is 10, of which Pacemaker gets half, and ours twice as many.
-                                Two runs in a row that never come back are enough.
+                                Two runs in a row that never come back are enough, and so is RUNS where one takes long.
     ONLY=ours                   one of the columns: guide, pacemaker, ours
     FAULTS='kill -9,idle'       rows with one of these in the name; `idle`: the costs, `stall,busy`: the second table
 """
 
 from __future__ import annotations
 
+import functools
 import math
 import os
 import platform
@@ -68,19 +69,19 @@ def wanted(name: str) -> bool:
     return not ROWS or any(part in name for part in ROWS)
 
 
-def runs(peer: Peer) -> int:
-    """How often each row is measured."""
-    return max(1, round(RUNS * peer.share))
+def runs(peer: Peer, long: bool = False) -> int:
+    """How often a row is measured."""
+    return max(1, round(RUNS * (min(peer.share, 1) if long else peer.share)))
 
 
 def tell(peer: Peer, text: str) -> None:
     print(f"  {peer.name}: {text}", file=sys.stderr, flush=True)
 
 
-def repeat(peer: Peer, name: str, run: Callable[[], Run]) -> list[Run]:
+def repeat(peer: Peer, name: str, run: Callable[[], Run], long: bool = False) -> list[Run]:
     """The peer's runs; one whose set-up was not even ready for it counts as none, and is told."""
     found: list[Run] = []
-    for _ in range(runs(peer)):
+    for _ in range(runs(peer, long)):
         try:
             found.append(run())
         except AssertionError as error:
@@ -95,7 +96,8 @@ def outages(peer: Peer, lab: Lab) -> Cells:
     cells = {}
     for fault in faults.FAULTS:
         if wanted(fault.name) and faults.applies(fault, peer):
-            seconds = repeat(peer, fault.name, lambda fault=fault: faults.measure(peer, lab, fault))  # type: ignore[misc]
+            run = functools.partial(faults.measure, peer, lab, fault)
+            seconds = repeat(peer, fault.name, run, fault.long)
             tell(peer, f"{fault.name}: {' '.join(f'{each:.2f}' for each in seconds)}")
             cells[fault.name] = figure(seconds)
     return cells
@@ -107,7 +109,7 @@ def costs(peer: Peer, lab: Lab) -> Cells:
         return {}
     try:
         fresh(peer, lab)
-        found = idle.measure(peer, lab, runs(peer))
+        found = idle.measure(peer, lab, runs(peer, long=True))
     except (AssertionError, OSError) as error:  # not ready, or not idle: a unit's cgroup went away
         tell(peer, f"idle: could not be measured: {error}")
         return {}
@@ -128,7 +130,7 @@ def no_false_failover(peer: Peer, lab: Lab) -> list[str]:
     rows = []
     for name, what in stalls.STALLS:
         if wanted(name):
-            found = repeat(peer, name, lambda what=what: stalls.measure(peer, lab, what))  # type: ignore[misc]
+            found = repeat(peer, name, functools.partial(stalls.measure, peer, lab, what))
             tell(peer, f"{name}: {found}")
             rows.append(stalls.row(name, found))
     return rows

@@ -35,6 +35,7 @@ class Fault:
     do: Callable[[Peer, Lab, Node], object]
     watch: float = 4.0
     knob: str = ""  # of the first cranectld
+    long: bool = False  # half a minute a run: nobody gets more of them than RUNS
 
 
 def kill_corosync(peer: Peer, _lab: Lab, node: Node) -> None:
@@ -77,10 +78,10 @@ FAULTS = (
     Fault("kill -9 keepalived (pacemakerd)", lambda peer, _, node: peer.kill(node), watch=6),
     Fault(ONLY_PACEMAKER, kill_corosync, watch=10),
     Fault("planned switchover: systemctl restart cranectld (pcs node standby)", lambda p, _, node: p.hand_over(node)),
-    Fault("partition of 6 s, then healing", partition, watch=10),
+    Fault("partition of 6 s, then healing", partition, watch=10, long=True),
     Fault("cranectld stopped by SIGSTOP", lambda _, __, node: node.kill(number=signal.SIGSTOP)),
-    Fault("cranectld hung: port open, nobody taken in", wait_for_hang, knob=f"HANG_AFTER={HANGS}"),
-    Fault(RETURN, come_back, watch=10),
+    Fault("cranectld hung: port open, nobody taken in", wait_for_hang, knob=f"HANG_AFTER={HANGS}", long=True),
+    Fault(RETURN, come_back, watch=10, long=True),
     Fault(POWER_ON, lambda *_: None),
 )
 

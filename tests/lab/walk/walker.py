@@ -57,8 +57,7 @@ class Walker:
     def round(self, each: Round) -> None:
         """From a healthy pair to a healthy pair, in which each node can take over. Raises Violation."""
         self.account, self.books, self.memory = [], Books(), {}
-        self._wait("one node serves and the other stands by", self._whole, WHOLE)
-        self.sides = dict(zip(SIDES, (self.pair.active, self.pair.standby)))
+        self.sides = dict(zip(SIDES, self._wait_whole()))
         self.lab.client.clear()
         named = ", ".join(f"{side} is {node}" for side, node in self.sides.items())
         self._tell(f"round {each.number}, {time.monotonic() - self.began:.0f} s: {named}")
@@ -116,12 +115,11 @@ class Walker:
     def _prove(self) -> None:
         """All is mended: the service is back, both nodes are well, and the one that stands by can really take over."""
         self._wait_back()
-        self._wait("one node serves and the other stands by", self._whole, WHOLE)
-        active, standby = self.pair.active, self.pair.standby
+        active, standby = self._wait_whole()
         Site(self.lab, active).insist("systemctl --no-block stop cranectld")  # a restart might win the race
         took = self._wait(
             f"{standby} takes over from {active}, whose cranectld was stopped",
-            lambda: self._back() and self.pair.active is standby,
+            lambda: self._serves(standby),
             BACK,
         )
         self.waits.append(took)
@@ -135,12 +133,24 @@ class Walker:
         self.waits.append(took)
         self._tell(f"       the service is there after {took:.1f} s")
 
-    def _back(self) -> bool:
-        active = self.lab.active()
-        return active is not None and self.lab.client.served_by() == active.name and active.has_address()
+    def _wait_whole(self) -> tuple[Node, Node]:
+        """The node that serves and the one that stands by: a lock file that was replaced may end either's part soon."""
+        found: list[tuple[Node, Node]] = []
 
-    def _whole(self) -> bool:
-        return self._back() and self.pair.is_standby(self.pair.standby)
+        def whole() -> bool:
+            for active, standby in (self.lab.nodes, self.lab.nodes[::-1]):
+                if self._serves(active) and standby.is_on and self.pair.is_standby(standby):
+                    found.append((active, standby))
+            return bool(found)
+
+        self._wait("one node serves and the other stands by", whole, WHOLE)
+        return found[0]
+
+    def _back(self) -> bool:
+        return any(map(self._serves, self.lab.nodes))
+
+    def _serves(self, node: Node) -> bool:
+        return self.lab.active() is node and self.lab.client.served_by() == node.name and node.has_address()
 
     def _wait(self, what: str, predicate: Callable[[], bool], deadline: float) -> float:
         try:
