@@ -20,7 +20,7 @@ from typing import Optional
 
 from crane_keepalived import failures, lock, netlink, unit
 from crane_keepalived.ear import SILENT_BEATS
-from crane_keepalived.probe import Probe, is_stopped
+from crane_keepalived.probe import Probe, Pulse
 from crane_keepalived.settings import Settings
 
 
@@ -47,7 +47,7 @@ class Heartbeat:
         self._address_seen = time.monotonic()
         self._lasts_at = time.monotonic() + failures.LASTING
         self._probe = Probe(settings.listen_port)
-        self._stopped = False
+        self._pulse = Pulse(daemon.pid)
         self._wish = self._read_wish()
         self._wished_since, self._wish_changed = 0.0, float("-inf")
 
@@ -91,10 +91,7 @@ class Heartbeat:
 
     def look_at_daemon(self) -> None:
         """A daemon that hangs keeps its lock and its port, and who connects waits for ever: let another node serve."""
-        was_stopped = self._stopped
-        with suppress(OSError):  # it has just ended
-            self._stopped = is_stopped(self._daemon.pid)
-        if was_stopped and self._stopped:  # once may be a person who looks into it
+        if self._pulse.stands_still():
             self._let_go("cranectld stands still, stopped by a signal or a debugger", signal.SIGKILL)
         if self._settings.probe_failures:
             self._ask_port()

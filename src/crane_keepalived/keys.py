@@ -154,8 +154,6 @@ def peers(raw: Raw) -> tuple[IpAddress, ...]:
 
 
 # Defaults that depend on another key are decided in config.py.
-# CheckInterval: each check takes 2.6 ms of a processor, on the standby too; keepalived's fork and an exec, be it of
-# /bin/true, are 2 of them (measured in the lab). What process and port tell, the heartbeat sees for nearly nothing.
 KEYS = (
     Key("VirtualAddresses", "--vip", virtual_addresses, "address that moves with the service", "ADDR[/LEN]", many=True),
     Key("Interface", "--interface", interface_name, "where it rests (default: the one in its network)", "NAME"),
@@ -168,7 +166,7 @@ KEYS = (
     Key("Failback", "--failback", yes_no, "role master takes the service back", "", "false", flag=True),
     Key("FailbackDelay", "--failback-delay", seconds(0, 86400), "after being well so long", "SECONDS", "60"),
     Key("StorageLease", "--storage-lease", seconds(15, 3600), "a dead node's lock is kept so long", "SECONDS", "90"),
-    Key("CheckInterval", "--check-interval", seconds(1, 60), "between checks of the active node", "SECONDS", "15"),
+    Key("CheckInterval", "--check-interval", seconds(1, 60), "between checks of the active node", "SECONDS", "2"),
     Key("CheckTimeout", "--check-timeout", seconds(1, 60), "for each executable in check.d", "SECONDS", "5"),
     Key("CheckGrace", "--check-grace", seconds(0, 3600), "for cranectld to start, before a check", "SECONDS", "60"),
     Key("ProbeInterval", "--probe-interval", seconds(1, 60), "between looks at cranectld", "SECONDS", "2"),

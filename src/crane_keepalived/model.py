@@ -86,7 +86,7 @@ class Vrrp:
 
     @property
     def address_timeout(self) -> int:
-        """Seconds that the holder of the lock waits for the address: one advert, the skew, and one second."""
+        """Seconds within which VRRP brings the address to a node: one advert, the skew, and one second."""
         return max(3, math.ceil(2 * self.advert_interval + 1))
 
 
@@ -182,6 +182,13 @@ class HaConfig:
     hook_timeout: int
     daemon: Daemon
     port: int
+
+    @property
+    def address_timeout(self) -> int:
+        """Seconds that the holder of the lock waits for the address: after a check that failed keepalived takes none
+        before the next one has passed.
+        """
+        return max(self.vrrp.address_timeout, self.check.interval + 1)
 
 
 @dataclass(frozen=True)

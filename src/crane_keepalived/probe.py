@@ -25,10 +25,22 @@ _INODE_AT = _HEADER.size + 68
 _HERE = "127.0.0.1"
 
 
-def is_stopped(pid: int) -> bool:
-    """Did a signal stop the process, SIGSTOP say, or does a debugger hold it? Raises OSError when it has ended."""
-    # proc(5): the state follows the name, which may contain anything
-    return Path("/proc", str(pid), "stat").read_bytes().rpartition(b") ")[2][:1] in b"Tt"
+class Pulse:
+    """Did a signal stop the process, SIGSTOP say, or does a debugger hold it?"""
+
+    def __init__(self, pid: int) -> None:
+        self._stat = Path("/proc", str(pid), "stat")
+        self._stopped = False
+
+    def stands_still(self) -> bool:
+        """Now, and when it was asked last: one look may meet a person who looks into it for a moment."""
+        before = self._stopped
+        try:
+            # proc(5): the state follows the name, which may contain anything
+            self._stopped = self._stat.read_bytes().rpartition(b") ")[2][:1] in (b"T", b"t")
+        except OSError:  # it has just ended, or there is no descriptor left
+            self._stopped = False
+        return before and self._stopped
 
 
 class Probe:

@@ -46,14 +46,7 @@ def test_a_hook_that_hangs_or_fails_delays_nothing(pair: Pair) -> None:
         pair.lab.wait_until(f"{active} stands by", lambda active=active: pair.is_standby(active), SETTLED)  # type: ignore[misc]
 
 
-def check_often(pair: Pair) -> None:
-    for node in pair.lab.nodes:
-        node.run("crane-ha-setup --check-interval 1", timeout=120)
-    pair.wait_ready()
-
-
 def test_a_check_that_fails_moves_the_service(pair: Pair) -> None:
-    check_often(pair)
     active, standby = pair.active, pair.standby
     give(active, "check.d/disk", "test ! -e /run/disk-is-full")
     began = time.monotonic()
@@ -64,8 +57,26 @@ def test_a_check_that_fails_moves_the_service(pair: Pair) -> None:
     pair.wait_ready()
 
 
+def test_after_a_check_that_failed_a_lone_node_waits_for_the_next_one(pair: Pair) -> None:
+    active, standby = pair.active, pair.standby
+    standby.run("systemctl stop cranectld")
+    # longer than an address takes to come
+    active.run("crane-ha-setup --check-interval 5", timeout=120)
+    pair.lab.client.wait_served(SETTLED, by=active.name)
+    former = active.main_pid()
+    passed = "/run/crane-keepalived/passed"
+    give(active, "check.d/disk", "test ! -e /run/disk-is-full")
+    pair.lab.wait_until("a check passes", lambda: active.run(["cat", passed], check=False).stdout == f"{former}\n", 15)
+    active.run(["touch", "/run/disk-is-full"])
+    pair.lab.wait_until("it hands over", lambda: ": handing over" in active.journal(), 20)
+    active.run(["rm", "/run/disk-is-full"])
+    pair.lab.client.wait_served(SETTLED, by=active.name, since=time.monotonic())
+    # a daemon given up for its address would be a second failure
+    assert active.read("/run/crane-keepalived.failures").split()[0] == "1"
+    assert "did not come" not in active.journal("cranectld.service")
+
+
 def test_a_daemon_that_starts_slowly_is_given_the_time(pair: Pair) -> None:
-    check_often(pair)
     probe = "exec 3<>/dev/tcp/127.0.0.1/10011"
     for node in pair.lab.nodes:
         node.standin(START_SECONDS=8)
@@ -76,7 +87,6 @@ def test_a_daemon_that_starts_slowly_is_given_the_time(pair: Pair) -> None:
 
 
 def test_a_check_that_others_could_have_written_is_not_run(pair: Pair) -> None:
-    check_often(pair)
     active = pair.active
     give(active, "check.d/planted", "touch /run/planted; exit 1", mode=0o777)
     began = time.monotonic()

@@ -95,6 +95,7 @@ def test_the_model_has_the_codes_own_numbers() -> None:
     interval = next(key.default for key in KEYS if key.name == "ProbeInterval")
     assert f"RestartSec={number['PAUSE']}\n" in unit
     assert int(number["LOOKS"]) == 2 * int(str(interval))
+    assert int(next(str(key.default) for key in KEYS if key.name == "CheckInterval")) + 1 == timers(15)["ADDRESS"]
     assert "weight 0 reverse\n" in keepalived
     assert number["AGAIN"] == "(WATCHDOG + STOP + BEAT)"
     wait = "settings.watchdog_timeout + settings.stop_timeout + settings.heartbeat_interval"

@@ -45,17 +45,6 @@ def test_kills_a_daemon_that_stands_still_for_two_looks(nodes: Callable[..., Nod
     assert node.said("lets go of the storage lock: cranectld stands still, stopped by a signal")
 
 
-def test_a_daemon_that_somebody_looked_into_for_a_moment_lives(nodes: Callable[..., Node]) -> None:
-    node = nodes(PROBE_INTERVAL="1.5")
-    node.start()
-    wait_until("the node serves", node.serves)
-    os.kill(node.pid, signal.SIGSTOP)
-    time.sleep(1)
-    os.kill(node.pid, signal.SIGCONT)
-    time.sleep(1.5)
-    assert node.serves()
-
-
 def test_serves_on_without_its_lock_file_and_says_so(nodes: Callable[..., Node]) -> None:
     node = nodes()
     node.start()

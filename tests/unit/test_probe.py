@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from crane_keepalived.probe import Probe, is_stopped
+from crane_keepalived.probe import Probe, Pulse
 
 from .queue_node import wait_until
 
@@ -105,16 +105,25 @@ def test_who_never_answered_may_still_be_starting(server: socket.socket) -> None
         assert probe.failures == 0
 
 
-def test_who_is_stopped_is_seen_until_he_goes_on() -> None:
+def test_who_is_stopped_for_two_looks_stands_still() -> None:
     # a name in the form of a state, as proc(5) shows it between brackets
     command = [sys.executable, "-c", "open('/proc/self/comm', 'w').write('a) T 1'); input()"]
     with subprocess.Popen(command, stdin=subprocess.PIPE) as it:
-        comm = Path(f"/proc/{it.pid}/comm")
-        wait_until("it has its name", lambda: comm.read_text() == "a) T 1\n")
-        assert not is_stopped(it.pid)
-        for number, stopped in ((signal.SIGSTOP, True), (signal.SIGCONT, False)):
+        proc = Path(f"/proc/{it.pid}")
+        wait_until("it has its name", lambda: (proc / "comm").read_text() == "a) T 1\n")
+        pulse = Pulse(it.pid)
+
+        def looks(*numbers: signal.Signals) -> list[bool]:
+            return [look(number) for number in numbers]
+
+        def look(number: signal.Signals) -> bool:
             it.send_signal(number)
-            wait_until(f"after {number.name}: {stopped}", lambda stopped=stopped: is_stopped(it.pid) is stopped)  # type: ignore[misc]
-        it.communicate(b"\n")
-    with pytest.raises(FileNotFoundError):
-        is_stopped(it.pid)
+            stopped = number == signal.SIGSTOP
+            wait_until(f"{number.name} is heeded", lambda: ("State:\tT" in (proc / "status").read_text()) is stopped)
+            return pulse.stands_still()
+
+        go, stop = signal.SIGCONT, signal.SIGSTOP
+        assert looks(go, go, stop, go, stop, stop, stop, go, stop) == [False] * 5 + [True] * 2 + [False] * 2
+        it.kill()
+        it.wait()
+        assert not pulse.stands_still()

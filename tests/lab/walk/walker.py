@@ -206,8 +206,7 @@ def new_walk(lab: Lab, say: Callable[[str], None]) -> Walker:
     for node in lab.nodes:
         Site(lab, node).standin()
     # it kills more often in an hour than a cluster does in years: failures in a row are no subject here
-    # often enough for a check that fails to matter in a round
-    set_up(lab, "--storage-lease", LEASE, "--restart-pause", "0", "--check-interval", "2")
+    set_up(lab, "--storage-lease", LEASE, "--restart-pause", "0")
     lab.save(SAVED)
     return again(lab, say)
 
