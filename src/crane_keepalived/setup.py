@@ -95,7 +95,8 @@ def _show(prepared: Prepared, todo: Plan) -> None:
 def _tell(root: Path, prepared: Prepared, started: float) -> None:
     """Wait until the node has settled after a set-up that began at ``started`` (seconds since 1970; 0: there was none),
     and say in two lines what it is and what the other node needs."""
-    limit = SETTLE_LIMIT if started else 0
+    # the next check, by which keepalived shows that it runs them, may be an interval away
+    limit = SETTLE_LIMIT + prepared.config.check.interval if started else 0
     deadline = time.monotonic() + limit
     seen, calm = status.observe(root), 0
     # twice: a unit that has just started has not yet found out what it is

@@ -129,6 +129,8 @@ class Machine:
         cgroup.mkdir(exist_ok=True)
         container = shlex.join(
             [
+                # it joins the namespace only after it has mounted /sys, which would show another one's interfaces
+                *("nsenter", f"--net=/run/netns/{self.namespace}"),
                 *("systemd-nspawn", "--boot", "--quiet", "--register=no", "--keep-unit", "--link-journal=no"),
                 *("--resolv-conf=off", "--timezone=off", "--console=read-only", "--capability=CAP_NET_ADMIN"),
                 *(f"--directory={self.disk}/root", f"--machine={self.name}", f"--hostname={self.name}"),

@@ -63,7 +63,7 @@ class Pair:
     def active(self) -> Node:
         """The node that runs cranectld with the lock."""
         node = self.lab.active()
-        assert node, "no node is active"
+        assert node, f"no node is active\n{self.lab.diagnosis()}"
         return node
 
     @property

@@ -43,7 +43,7 @@ def test_a_node_that_does_not_settle_keeps_its_files(node: FakeNode, monkeypatch
     done = node.setup(*FIRST)
     assert done.code == 1
     assert done.errors == [
-        "crane-ha-setup: error: all is written and started, but after 0.01 s node1 is taking over: "
+        "crane-ha-setup: error: all is written and started, but after 2.01 s node1 is taking over: "
         "the address is not here yet; see crane-ha status, and journalctl -u keepalived -u cranectld"
     ]
     assert OURS <= set(node.files())

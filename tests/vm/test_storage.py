@@ -1,4 +1,4 @@
-"""Storage that fails, on real NFSv4, under a pair: whatever happens, never two daemons, and the service comes back.
+"""Storage that fails, on real NFSv4, and a clock that jumps: a pair has never two daemons, and the service comes back.
 
 The machine is the server, two containers in it are the nodes (pair.py). SELinux is permissive here, for it knows no
 containers: that the product lives with it is test_life.py's to show. Every time is of the machine's monotonic clock.
@@ -51,6 +51,11 @@ def takes_over(pair: Pair, new: Node, after: float) -> float:
     return freed
 
 
+def outlast_lease(pair: Pair, since: float) -> None:
+    """Wait until a lease that was renewed last at this time is over, and the server has had a moment for it."""
+    pair.machine.wait_until("the lease is over", lambda: pair.now() > since + LEASE + 5, SETTLED)
+
+
 def test_cut_off_from_the_active_node_alone(pair: Pair) -> None:
     old, new = pair.roles()
     cut = old.cut_storage()
@@ -70,7 +75,7 @@ def test_cut_off_from_both(pair: Pair) -> None:
     cut = old.cut_storage()
     new.cut_storage()
     fenced(old, cut)
-    pair.machine.wait_until("the lease is over", lambda: pair.now() > cut + LEASE + 5, SETTLED)
+    outlast_lease(pair, cut)
     old.forget_writes()
     written = pair.written()
     pair.mend_storage()
@@ -116,3 +121,18 @@ def test_both_lock_files_are_lost_and_made_again(pair: Pair) -> None:
     print(f"noticed {noticed - made:.1f} s after it was made")
     assert noticed - made < WATCHDOG
     pair.wait_ready()
+
+
+def test_the_clock_jumps_by_an_hour_and_back_by_two(pair: Pair) -> None:
+    old, new = pair.roles()
+    for jump in ("+1 hour", "-2 hours"):
+        jumped = pair.now()
+        pair.machine.run(["date", f"--set={jump}"])
+        outlast_lease(pair, jumped)
+        assert old.is_active(), pair.diagnosis()
+        assert new.stands_by(), pair.diagnosis()
+        for node in pair.nodes:
+            node.run("crane-ha status")
+        takes_over(pair, new, old.kill_daemon())
+        pair.wait_standby(old)
+        old, new = new, old

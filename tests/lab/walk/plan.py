@@ -11,14 +11,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Optional, TypeVar
 
-from .faults import FAULTS, FROZEN_KEEPALIVED, FROZEN_MAIN, FROZEN_VRRP, Fault, Standing
+from .faults import FAULTS, Fault, Standing
 
 T = TypeVar("T")
 SIDES = ("first", "second")
 FAULTS_IN_A_ROUND = (1, 1, 2, 2, 2, 3, 3, 4)
 # seconds: mostly within the half second that a failover takes
 BETWEEN = (0.0, 0.3, 0.3, 0.8, 0.8, 2.0, 5.0)
-# beyond the patience of checks (4 s), of the heartbeat (3 s) and of the watchdog (10 s)
+# beyond the patience of checks and looks (4 s), of the heartbeat (3 s) and of the watchdog (10 s)
 AFTER_THE_LAST = (0.3, 0.8, 2.0, 6.0, 14.0)
 MENDING = (0.0, 0.3, 2.0)
 
@@ -82,10 +82,6 @@ class Books:
         """Is the service to be back by itself: the storage well, and a node?"""
         if any(standing.storage for _, standing in self.everything()):
             return False
-        for side in SIDES:
-            # who would notice that the daemon is frozen is frozen too: known, see walker.py
-            if FROZEN_MAIN in self.standing[side] and {FROZEN_KEEPALIVED, FROZEN_VRRP} & {*self.standing[side]}:
-                return False
         return any(not any(standing.impairs for standing in self.standing[side]) for side in SIDES)
 
     def __str__(self) -> str:

@@ -4,8 +4,7 @@ Reproducible: which faults come in which order on which side, with which figures
 reproducible: which node is active when a round begins (it is printed), and what the nodes are doing when a fault falls.
 A round begins with a healthy pair and is independent of those before it, but for what they left that nobody noticed.
 
-Known, and no violation: while keepalived is frozen (SIGSTOP) its node may keep the address after the daemon has gone;
-while it is frozen beside a frozen cranectld, nobody notices either of them.
+Known, and no violation: while keepalived is frozen (SIGSTOP) its node may keep the address after the daemon has gone.
 """
 
 from __future__ import annotations
