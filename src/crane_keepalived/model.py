@@ -85,7 +85,7 @@ class Vrrp:
         return self.virtual_addresses[0].version
 
     @property
-    def address_timeout(self) -> int:
+    def settles_within(self) -> int:
         """Seconds within which VRRP brings the address to a node: one advert, the skew, and one second."""
         return max(3, math.ceil(2 * self.advert_interval + 1))
 
@@ -188,7 +188,7 @@ class HaConfig:
         """Seconds that the holder of the lock waits for the address: after a check that failed keepalived takes none
         before the next one has passed.
         """
-        return max(self.vrrp.address_timeout, self.check.interval + 1)
+        return max(self.vrrp.settles_within, self.check.interval + 1)
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,7 @@ def timers(lease: int) -> dict[str, int]:
         "BEAT": lock.heartbeat_interval,
         "WATCHDOG": lock.watchdog_timeout,
         "STOP": lock.stop_timeout,
-        "ADDRESS": Vrrp(3, "", 51, 250, Decimal("0.25"), ()).address_timeout,
+        "ADDRESS": Vrrp(3, "", 51, 250, Decimal("0.25"), ()).settles_within,
     }
 
 
@@ -94,6 +94,7 @@ def test_the_model_has_the_codes_own_numbers() -> None:
     number: dict[str, str] = dict(re.findall(r"^#define (\w+) +(\(.*?\)|\w+)", model, re.MULTILINE))
     interval = next(key.default for key in KEYS if key.name == "ProbeInterval")
     assert f"RestartSec={number['PAUSE']}\n" in unit
+    assert "fall 2\n" in keepalived
     assert int(number["LOOKS"]) == 2 * int(str(interval))
     assert int(next(str(key.default) for key in KEYS if key.name == "CheckInterval")) + 1 == timers(15)["ADDRESS"]
     assert "weight 0 reverse\n" in keepalived

@@ -113,9 +113,6 @@ def test_who_is_stopped_for_two_looks_stands_still() -> None:
         wait_until("it has its name", lambda: (proc / "comm").read_text() == "a) T 1\n")
         pulse = Pulse(it.pid)
 
-        def looks(*numbers: signal.Signals) -> list[bool]:
-            return [look(number) for number in numbers]
-
         def look(number: signal.Signals) -> bool:
             it.send_signal(number)
             stopped = number == signal.SIGSTOP
@@ -123,7 +120,8 @@ def test_who_is_stopped_for_two_looks_stands_still() -> None:
             return pulse.stands_still()
 
         go, stop = signal.SIGCONT, signal.SIGSTOP
-        assert looks(go, go, stop, go, stop, stop, stop, go, stop) == [False] * 5 + [True] * 2 + [False] * 2
+        seen = [look(number) for number in (go, go, stop, go, stop, stop, stop, go, stop)]
+        assert seen == [False] * 5 + [True] * 2 + [False] * 2
         it.kill()
         it.wait()
         assert not pulse.stands_still()
