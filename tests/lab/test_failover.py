@@ -106,9 +106,9 @@ def test_cranectld_that_does_not_end_is_killed(pair: Pair) -> None:
 
 def test_cranectld_stopped_by_a_signal_is_seen(pair: Pair) -> None:
     active, standby = pair.active, pair.standby
+    # by the heartbeat or by keepalived's check, whichever looks first: test_frozen.py has the heartbeat alone
     pair.after(lambda: active.kill(CRANECTLD, signal.SIGSTOP), served_by=standby)
     pair.wait_standby(active)
-    assert "stands still, stopped by a signal" in active.journal(CRANECTLD)
 
 
 def test_partition_and_healing_move_nothing(pair: Pair) -> None:

@@ -5,6 +5,7 @@ Every run begins with the disks as they were saved, both nodes powered on, and t
 
 from __future__ import annotations
 
+import random
 import signal
 import time
 from collections.abc import Callable
@@ -23,6 +24,7 @@ ENOUGH = 2  # runs of that, in a row
 SAVED = "ready"
 HANGS = 15  # seconds of good service before the stand-in hangs; a booted set-up is ready and settled by then
 SETTLES = 2.0  # seconds for what a start leaves to be done, as a notify script that still runs
+PHASE = 2.0  # seconds between two looks of whoever looks, ours or the guide's: a fault comes at any moment between them
 AWAY = 6.0  # seconds of a partition
 
 
@@ -34,7 +36,7 @@ class Fault:
     name: str
     do: Callable[[Peer, Lab, Node], object]
     watch: float = 4.0
-    knob: str = ""  # of the first cranectld
+    hangs: bool = False  # by itself: the stand-in that serves first
     long: bool = False  # half a minute a run: nobody gets more of them than RUNS
 
 
@@ -56,7 +58,7 @@ def wait_for_hang(_peer: Peer, lab: Lab, _node: Node) -> None:
     def hangs() -> bool:
         return any(gap.end is None for gap in lab.client.outages(longer=0.5))
 
-    lab.wait_until("cranectld hangs", hangs, HANGS + 5)
+    lab.wait_until("cranectld hangs", hangs, HANGS + PHASE + 5)
 
 
 def come_back(peer: Peer, lab: Lab, node: Node) -> None:
@@ -80,7 +82,7 @@ FAULTS = (
     Fault("planned switchover: systemctl restart cranectld (pcs node standby)", lambda p, _, node: p.hand_over(node)),
     Fault("partition of 6 s, then healing", partition, watch=10, long=True),
     Fault("cranectld stopped by SIGSTOP", lambda _, __, node: node.kill(number=signal.SIGSTOP)),
-    Fault("cranectld hung: port open, nobody taken in", wait_for_hang, knob=f"HANG_AFTER={HANGS}", long=True),
+    Fault("cranectld hung: port open, nobody taken in", wait_for_hang, hangs=True, long=True),
     Fault(RETURN, come_back, watch=10, long=True),
     Fault(POWER_ON, lambda *_: None),
 )
@@ -94,16 +96,17 @@ def measure(peer: Peer, lab: Lab, fault: Fault) -> float:
     """One run, in seconds; infinite when the client is not answered again. Raises AssertionError when the set-up was
     not even ready for the fault."""
     lab.restore(SAVED)
-    for node in lab.nodes if fault.knob else ():
-        lab.run(f"echo {fault.knob} >{node.disk}/root/etc/crane/standin.conf")
+    phase = random.uniform(0, PHASE)  # noqa: S311 - chance, no secret
+    for node in lab.nodes if fault.hangs else ():
+        lab.run(f"echo HANG_AFTER={HANGS + phase} >{node.disk}/root/etc/crane/standin.conf")
     if fault.name == POWER_ON:
         return first_answer(lab)
     lab.start()
     peer.wait_ready(lab)
-    time.sleep(SETTLES)
+    time.sleep(SETTLES + phase)
     active = lab.active()
     assert active, "nobody serves"
-    for node in lab.nodes if fault.knob else ():
+    for node in lab.nodes if fault.hangs else ():
         node.run("rm /etc/crane/standin.conf")  # who takes over is well
     began = time.monotonic()
     if fault.name == RETURN:

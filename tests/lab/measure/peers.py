@@ -76,7 +76,6 @@ class Pacemaker(Peer):
 
     name, column = "pacemaker", "Pacemaker, tuned"
     units = ("corosync.service", "pacemaker.service")
-    share = 0.5  # a run takes three times as long, and its figures are seconds
     packages = ("pacemaker", "corosync", "pcs")
 
     def image(self) -> Path:

@@ -7,7 +7,7 @@ import signal
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from lab.lab import Lab
@@ -15,9 +15,11 @@ from lab.node import Node
 from lab.pair import RESTART
 from lab.processes import inside, kill_group, start
 
+from .at_once import at_once
 from .faults import SAVED
 from .peers import Peer
 
+PAIRS = 4  # side by side on the host, so that twenty runs take as long as five
 STALL = 5.0
 BUSY, LOOPS = 60.0, 16
 AFTER = 5.0  # seconds in which what a stall set off would show itself
@@ -29,6 +31,9 @@ class Calm:
 
     moved: bool
     gap: float
+
+
+Disturb = Callable[[Sequence[Lab], Sequence[Node]], None]
 
 
 def keepalived(node: Node) -> list[int]:
@@ -43,30 +48,26 @@ def heartbeat(node: Node) -> list[int]:
     return node.beside()
 
 
-@contextlib.contextmanager
-def stalled(node: Node, pids: list[int]) -> Iterator[None]:
-    for pid in pids:
-        node.kill(pid, signal.SIGSTOP)
-    try:
-        time.sleep(STALL)
-        yield
-    finally:
-        for pid in pids:
-            with contextlib.suppress(AssertionError):  # it was killed meanwhile
-                node.kill(pid, signal.SIGCONT)
+def stall(*whose: Callable[[Node], list[int]]) -> Disturb:
+    """Stops these processes of the active nodes for a while."""
+
+    def disturb(_labs: Sequence[Lab], actives: Sequence[Node]) -> None:
+        stopped = [(node, pid) for node in actives for processes in whose for pid in processes(node)]
+        for node, pid in stopped:
+            node.kill(pid, signal.SIGSTOP)
+        try:
+            time.sleep(STALL)
+        finally:
+            for node, pid in stopped:
+                with contextlib.suppress(AssertionError):  # it was killed meanwhile
+                    node.kill(pid, signal.SIGCONT)
+
+    return disturb
 
 
-def stall(*whose: Callable[[Node], list[int]]) -> Callable[[Lab, Node], None]:
-    def run(_lab: Lab, active: Node) -> None:
-        with stalled(active, [pid for processes in whose for pid in processes(active)]):
-            pass
-
-    return run
-
-
-def busy(lab: Lab, _active: Node) -> None:
-    """Loops in the lab's pid namespace, so that they end with it, whatever happens; of the usual niceness."""
-    loop = [*inside(lab.init, "pid"), sys.executable, "-IBc", "while True: pass"]
+def busy(labs: Sequence[Lab], _actives: Sequence[Node]) -> None:
+    """Loops in the first lab's pid namespace, so that they end with it, whatever happens; of the usual niceness."""
+    loop = [*inside(labs[0].init, "pid"), sys.executable, "-IBc", "while True: pass"]
     loops = [start(loop) for _ in range(LOOPS)]
     try:
         time.sleep(BUSY)
@@ -76,7 +77,7 @@ def busy(lab: Lab, _active: Node) -> None:
             each.communicate()
 
 
-STALLS: tuple[tuple[str, Callable[[Lab, Node], None]], ...] = (
+STALLS: tuple[tuple[str, Disturb], ...] = (
     ("keepalived of the active node stalled for 5 s", stall(keepalived)),
     ("its heartbeat stalled for 5 s", stall(heartbeat)),
     ("both stalled for 5 s", stall(keepalived, heartbeat)),
@@ -84,17 +85,25 @@ STALLS: tuple[tuple[str, Callable[[Lab, Node], None]], ...] = (
 )
 
 
-def measure(peer: Peer, lab: Lab, what: Callable[[Lab, Node], None]) -> Calm:
-    """One run, from both nodes' power on. Raises AssertionError when they were not even ready for it."""
-    lab.restore(SAVED)
-    lab.start()
-    peer.wait_ready(lab)
-    active = lab.active()
-    assert active, "nobody serves"
-    before, began = active.main_pid(), time.monotonic()
-    what(lab, active)
+def measure(peer: Peer, labs: Sequence[Lab], disturb: Disturb) -> list[Calm]:
+    """A run of each pair, all at once, from their nodes' power on. Raises AssertionError when one is not even ready."""
+
+    def ready(lab: Lab) -> Node:
+        lab.restore(SAVED)
+        lab.start()
+        peer.wait_ready(lab)
+        active = lab.active()
+        assert active, "nobody serves"
+        return active
+
+    actives = at_once(ready, labs)
+    before, began = [active.main_pid() for active in actives], time.monotonic()
+    disturb(labs, actives)
     time.sleep(AFTER)
-    return Calm(not is_untouched(lab, active, before), lab.client.outage(began))
+    return [
+        Calm(not is_untouched(lab, active, main), lab.client.outage(began))
+        for lab, active, main in zip(labs, actives, before)
+    ]
 
 
 def is_untouched(lab: Lab, active: Node, main: int) -> bool:
@@ -105,7 +114,13 @@ def is_untouched(lab: Lab, active: Node, main: int) -> bool:
         return False
 
 
+HEAD = """
+| no false failover, ours | cranectld moved | gaps over 0.25 s | longest gap, s: median / max |
+|---|---|---|---|"""
+
+
 def row(name: str, runs: list[Calm]) -> str:
+    """Of the table below that head."""
     gaps = [run.gap for run in runs]
     if not runs:
         return f"| {name} | not measured | | |"
