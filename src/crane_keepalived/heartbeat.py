@@ -63,7 +63,7 @@ class Heartbeat:
         except OSError as error:
             if error.errno in (errno.EIO, errno.ESTALE):  # what NFS answers when the lock is no longer ours
                 self._let_go(f"the storage lock is lost: {error}", signal.SIGKILL)
-            print(f"heartbeat: {error}", flush=True)
+            unit.log(f"heartbeat: {error}")
         else:
             ping(self._settings, self._status(), time.monotonic() - started)
             self._heed_wish()
@@ -74,14 +74,16 @@ class Heartbeat:
     def look_at_network(self) -> float:
         """A holder whom no client reaches lets go, so that another node can serve. Returns when it will."""
         interface, address = self._settings.interface, self._settings.addresses[0]
-        if not netlink.link_is_up(interface):
-            failures.is_not_to_blame(self._daemon.root)
-            self._let_go(f"the link of {interface} is down")
+        link_is_up, was_here = True, self._address_here
         try:
+            link_is_up = netlink.link_is_up(interface)
             self._address_here = netlink.has_address(interface, address)
         except OSError as error:  # a kernel short of memory, say: no reason to move anything
-            print(f"heartbeat: {error}", flush=True)
-        if self._address_here:
+            unit.log(f"heartbeat: {error}")
+        if not link_is_up:
+            failures.is_not_to_blame(self._daemon.root)
+            self._let_go(f"the link of {interface} is down")
+        if self._address_here or was_here:  # missed from the look on that misses it: the one before may be long ago
             self._address_seen = time.monotonic()
         give_up = self._address_seen + self._settings.address_timeout
         if time.monotonic() >= give_up:
@@ -100,7 +102,7 @@ class Heartbeat:
         try:
             self._probe.ask()
         except OSError as error:  # no descriptor left, say: nothing is known of the daemon then
-            print(f"heartbeat: port {self._settings.listen_port}: {error}", flush=True)
+            unit.log(f"heartbeat: port {self._settings.listen_port}: {error}")
         if self._probe.failures >= self._settings.probe_failures:
             waited = self._probe.failures * self._settings.probe_interval
             reason = f"cranectld has taken in nobody at port {self._settings.listen_port} for {waited:g} s"
@@ -144,9 +146,9 @@ class Heartbeat:
 
     def _let_go(self, reason: str, how: signal.Signals = signal.SIGTERM, why: str = "fault") -> None:
         """End cranectld, and with it this process; systemd restarts the unit, which queues. ``why`` picks the hooks."""
-        self._reporter.say(f"lets go of the storage lock: {reason}")
         with suppress(OSError):
             unit.close_gate(self._daemon.root, why)
+        self._reporter.say(f"lets go of the storage lock: {reason}")
         signal.pidfd_send_signal(self._daemon.pidfd, how)
         ended = select.poll()
         ended.register(self._daemon.pidfd, select.POLLIN)

@@ -54,13 +54,13 @@ class Probe:
 
     def ask(self) -> None:
         """Look at what became of the last question, and put the next one. Raises OSError when there is no socket."""
-        if self._question:
-            with self._question:
-                if self._was_taken(self._question):
+        last, self._question = self._question, None
+        if last:
+            with last:
+                if self._was_taken(last):
                     self.failures, self._answered = 0, True
                 elif self._answered:  # else it may still be starting, or be told to listen elsewhere
                     self.failures += 1
-            self._question = None
         question = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK)
         question.connect_ex((_HERE, self._port))
         self._question = question

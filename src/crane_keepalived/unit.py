@@ -23,11 +23,17 @@ def tell_systemd(status: str, **fields: Union[str, int]) -> bool:
     if not address:
         return True
     lines = [f"{name}={value}" for name, value in {"STATUS": status, **fields}.items()]
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as systemd, suppress(OSError):
+    with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as systemd:
         systemd.settimeout(_SYSTEMD_TIMEOUT)
         systemd.sendto("\n".join(lines).encode(), "\0" + address[1:] if address[0] == "@" else address)
         return True
     return False
+
+
+def log(text: str) -> None:
+    """Say something in the unit's journal, if it can be heard: its stream ends with a journald that is stopped."""
+    with suppress(OSError):
+        print(text, flush=True)
 
 
 class Reporter:
@@ -41,7 +47,7 @@ class Reporter:
         """Make this the unit's status."""
         if status != self._last:
             self._last, self._heard = status, False
-            print(status, flush=True)
+            log(status)
         if not self._heard:
             self._heard = tell_systemd(status)
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import time
 from collections.abc import Callable
 
-from crane_keepalived import lock, unit
+import pytest
+
+from crane_keepalived import heartbeat, lock, netlink, unit
+from crane_keepalived.settings import load
 
 from .queue_node import HANGS, LOST, SLOW, STUBBORN, Node, wait_until
 
@@ -19,6 +23,51 @@ def test_lets_go_when_the_address_does_not_come(nodes: Callable[..., Node]) -> N
     wait_until("the node serves", node.serves)
     assert node.wait_for_end() == -signal.SIGTERM
     assert node.said("lets go of the storage lock: 203.0.113.9 did not come to lo within 0.5 s")
+
+
+class Network:
+    """Stands in for netlink, and for the clock: what the heartbeat sees when it looks."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, node: Node) -> None:
+        self.now, self.here, self.fails = 1000.0, True, False
+        monkeypatch.setattr(netlink, "has_address", self.has_address)
+        monkeypatch.setattr(netlink, "link_is_up", self.link_is_up)
+        monkeypatch.setattr(heartbeat, "time", self)
+        monkeypatch.setattr(heartbeat.Heartbeat, "_let_go", lambda *_: pytest.fail(f"lets go at {self.now}"))
+        settings, daemon = load(node.root), heartbeat.Daemon(os.getpid(), -1, "node1", node.root)
+        self.heart = heartbeat.Heartbeat(lock.StorageLock(settings.ha_lock, settings.cluster_id), settings, daemon)
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def has_address(self, *_: str) -> bool:
+        return self.here
+
+    def link_is_up(self, _interface: str) -> bool:
+        if self.fails:
+            raise OSError(errno.ENFILE, "Too many open files in system")
+        return True
+
+
+def test_an_address_is_missed_from_the_look_that_misses_it(
+    nodes: Callable[..., Node], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = Network(monkeypatch, nodes(ADDRESS_TIMEOUT="3"))
+    assert network.heart.look_at_network() == float("inf")
+    network.now, network.here = 1006.0, False  # netlink wakes us; the last look was at the last beat
+    assert network.heart.look_at_network() == 1009.0
+    network.now = 1008.9
+    assert network.heart.look_at_network() == 1009.0
+    network.here = True
+    assert network.heart.look_at_network() == float("inf")
+
+
+def test_a_kernel_that_cannot_tell_moves_nothing(nodes: Callable[..., Node], monkeypatch: pytest.MonkeyPatch) -> None:
+    network = Network(monkeypatch, nodes())
+    network.heart.look_at_network()
+    network.fails = True
+    network.now += 60
+    assert network.heart.look_at_network() == float("inf")
 
 
 def test_kills_a_daemon_that_does_not_let_go(nodes: Callable[..., Node]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import subprocess
@@ -84,6 +85,19 @@ def test_a_queue_too_full_to_wait_in_is_no_answer(probe: Probe, server: socket.s
     assert probe.failures >= 2
     for client in crowd:
         client.close()
+
+
+def test_a_question_that_could_not_be_looked_at_counts_for_nothing(
+    probe: Probe, server: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answered(probe, server)
+    probe.ask()
+    with monkeypatch.context() as patched:
+        patched.setattr(probe, "_was_taken", lambda _: os.open("/no/such/file", os.O_RDONLY))
+        with pytest.raises(OSError, match="No such file"):
+            probe.ask()
+    probe.ask()
+    assert probe.failures == 0
 
 
 def test_a_port_that_closed_is_no_answer(probe: Probe, server: socket.socket) -> None:
