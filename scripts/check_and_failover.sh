@@ -21,5 +21,14 @@ if run_folder check.d "$CHECK_TIMEOUT"; then
     starting && echo "$pid" >"$passed"
     exit 0
 fi
-# a daemon that no check has passed yet may still be starting
-starting && [ -n "$(find /run/crane-keepalived.gate -newermt "-$CHECK_GRACE seconds")" ]
+# A daemon that no check has passed yet may still be starting. Its grace begins with the first check that it fails.
+starting || exit 1
+failing=$notes/failing
+seen='' since=''
+read -r seen since 2>/dev/null <"$failing" || :
+look_at_clock
+if [ "$seen" != "$pid" ]; then
+    since=$now
+    echo "$pid $since" 2>/dev/null >"$failing" || exit 1 # without a note it would not end
+fi
+[ $((now - since)) -lt "$CHECK_GRACE" ]

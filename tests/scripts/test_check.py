@@ -88,12 +88,33 @@ def test_a_daemon_that_starts_has_its_grace_until_a_check_has_passed(node: Node)
     assert node.run(CHECK) != 0
 
 
-def test_the_grace_ends(node: Node) -> None:
+def test_the_grace_ends_whatever_the_clock_says(node: Node) -> None:
     node.has_settings(CHECK_GRACE="60")
     node.executable("check.d/fails", "exit 1")
     node.holds_the_lock()
-    long_ago = time.time() - 61
-    os.utime(node.gate, (long_ago, long_ago))
+    for jump in (-3600, 3600):
+        os.utime(node.gate, (time.time() + jump,) * 2)
+        assert node.run(CHECK) == 0
+    failing = node.root / "run/crane-keepalived/failing"
+    process, since = map(int, failing.read_text().split())
+    assert 0 <= time.clock_gettime(time.CLOCK_BOOTTIME) - since < 30
+    failing.write_text(f"{process} {since - 60}\n")
+    assert node.run(CHECK) != 0
+
+
+def test_the_grace_of_one_daemon_is_not_that_of_the_next(node: Node) -> None:
+    node.has_settings(CHECK_GRACE="60")
+    node.executable("check.d/fails", "exit 1")
+    node.holds_the_lock()
+    (node.root / "run/crane-keepalived/failing").write_text(f"{os.getpid() + 1} 1\n")
+    assert node.run(CHECK) == 0
+
+
+def test_without_a_place_to_note_its_beginning_there_is_no_grace(node: Node) -> None:
+    node.has_settings(CHECK_GRACE="60")
+    node.executable("check.d/fails", "exit 1")
+    node.holds_the_lock()
+    (node.root / "run/crane-keepalived").rmdir()
     assert node.run(CHECK) != 0
 
 

@@ -74,12 +74,18 @@ def test_on_backup_without_the_lock_tells_the_backup_hooks(node: Node) -> None:
 
 @pytest.mark.parametrize(
     ("record", "age", "hook"),
-    [("1 99999\n", 0, "fault"), ("1 99999\n", 60, "backup"), ("0 0\n", 0, "backup"), ("0 0 4711\n", 0, "backup")],
+    [
+        ("1 {}\n", 1, "fault"),
+        ("1 {}\n", 60, "backup"),
+        ("0 0\n", 0, "backup"),
+        ("0 {} 4711\n", 0, "backup"),
+        # it is cranectld's user who writes it, and root who reads
+        ("1 a[$(note_broken_into)]\n", 0, "backup"),
+    ],
 )
 def test_on_fault_that_comes_late_sees_the_failure_in_the_record(node: Node, record: str, age: int, hook: str) -> None:
-    counted = node.root / "run/crane-keepalived.failures"
-    counted.write_text(record)
-    os.utime(counted, (time.time() - age,) * 2)
+    at = int(time.clock_gettime(time.CLOCK_BOOTTIME)) - age
+    (node.root / "run/crane-keepalived.failures").write_text(record.format(at))
     assert node.run("on_fault.sh") == 0
     assert node.notes() == [hook]
 
@@ -91,6 +97,17 @@ def test_on_fault_tells_that_the_restart_is_for_a_failure(node: Node) -> None:
     said = node.root / "run/crane-keepalived/failed"
     assert said.read_text() == f"{os.getpid()}\n"
     assert said.stat().st_mode & 0o777 == 0o644  # cranectld's user reads it
+
+
+@pytest.mark.parametrize("gate", ["0", "1 1"], ids=["the queue", "the next daemon"])
+def test_on_fault_restarts_nobody_else_when_the_daemon_has_gone_during_its_check(node: Node, gate: str) -> None:
+    node.executable("check.d/slow", f"echo {gate} >/run/crane-keepalived.gate", "exit 1")
+    node.holds_the_lock()
+    assert node.run("on_fault.sh") == 0
+    assert node.orders() == []
+    assert not (node.root / "run/crane-keepalived/failed").exists()
+    assert node.notes() == ["fault"]
+    assert "cranectld is not well: the heartbeat has let it go" in node.log()
 
 
 def test_on_fault_hands_over_when_the_link_is_down(node: Node) -> None:
