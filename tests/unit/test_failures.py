@@ -140,6 +140,31 @@ def test_pauses_grow_to_the_longest() -> None:
     assert failures.pause(99, 0) == 0
 
 
+@pytest.mark.parametrize("lives", [0, 1, 10, 60, failures.LASTING - 1])
+def test_a_crash_loop_on_both_nodes_moves_the_address_a_few_times_an_hour(
+    tmp_path: Path, clock: Clock, lives: int
+) -> None:
+    """The figures of crane-keepalived(7), AT NIGHT; 900 is RestartPause unless told otherwise."""
+    roots = [tmp_path / name for name in ("node1", "node2")]
+    for root in roots:
+        (root / failures.HANDED_OVER).parent.mkdir(parents=True)
+        (root / failures.RECORD).write_text("0\n")
+    began, queues, moves = clock.now, dict.fromkeys(roots, clock.now), []
+    last = roots[1]
+    while clock.now < began + 12 * 3600:
+        node = min(roots, key=lambda root: (max(queues[root], clock.now), root == last))
+        clock.now = max(clock.now, queues[node])
+        if node != last:
+            moves.append(clock.now - began)
+        last = node
+        failures.begins(node, PID)
+        clock.passes(lives)
+        queues[node] = clock.now + 1 + int(failures.pause(failures.settle(node, asked=False), 900))  # RestartSec=1
+    assert sum(moment < 3600 for moment in moves) <= 18
+    for hour in range(3600, 12 * 3600, 600):
+        assert sum(hour <= moment < hour + 3600 for moment in moves) <= 8
+
+
 def test_a_node_whose_daemon_keeps_failing_leaves_the_queue_to_the_other(nodes: Callable[..., Node]) -> None:
     node, other = nodes(), nodes()
     for _ in range(3):
