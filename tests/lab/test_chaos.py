@@ -172,6 +172,15 @@ def test_the_service_is_owed_while_a_node_and_the_storage_are_well() -> None:
     assert not books.owed()
 
 
+def test_an_address_may_stay_only_where_keepalived_and_the_unit_both_stand() -> None:
+    named = {fault.name: fault for fault in FAULTS}
+    for other, stays in {"cranectld stopped by hand": True, "cranectld killed": False}.items():
+        books = Books()
+        books.add(named["keepalived frozen"], SIDES[0])
+        books.add(named[other], SIDES[0])
+        assert [books.keeps_address(side) for side in SIDES] == [stays, False]
+
+
 # --- the walk --------------------------------------------------------------------------------------------------------
 
 

@@ -25,6 +25,7 @@ from .harm import (
     cut_power_in_reboot,
     cut_power_with_lease,
     delete_locks,
+    fill_run,
     flap,
     knobs,
     lock_of_root,
@@ -48,7 +49,8 @@ class Standing:
     """What stays until it is mended.
 
     `impairs`: this node cannot serve, or not for long. `storage`: no node can, or none can take over. `dark`: the node
-    is off or about to be. `excuse`: a known open point lets its address be apart from the daemon. `late`: mended last.
+    is off or about to be. `late`: mended last. `out`: the unit is not started again by itself. `deaf`: nobody sees the
+    gate close; with `out` a known limit lets the address stay when the daemon has gone.
     """
 
     name: str
@@ -56,8 +58,9 @@ class Standing:
     impairs: bool = True
     storage: bool = False
     dark: bool = False
-    excuse: bool = False
     late: bool = False
+    out: bool = False
+    deaf: bool = False
 
 
 @dataclass(frozen=True)
@@ -80,8 +83,8 @@ class Fault:
     active: bool = False
 
 
-def frozen(name: str, *, impairs: bool = True, excuse: bool = False) -> Standing:
-    return Standing(name, partial(mending.thaw, name), impairs=impairs, excuse=excuse)
+def frozen(name: str, *, impairs: bool = True, deaf: bool = False) -> Standing:
+    return Standing(name, partial(mending.thaw, name), impairs=impairs, deaf=deaf)
 
 
 OFF = Standing("off", mending.power, dark=True)
@@ -90,12 +93,12 @@ LEASE = Standing("lock held by a lease", mending.release, impairs=False, storage
 NO_CABLE = Standing("no cable", mending.plug)
 SWITCHED_OFF = Standing("interface off", mending.switch_on)
 PARTITION = Standing("partition", mending.heal, impairs=False)
-OUT = Standing("cranectld stopped by hand", mending.start_units)
-ALONE = Standing("keepalived stopped by hand", mending.start_units)
+OUT = Standing("cranectld stopped by hand", mending.start_units, out=True)
+ALONE = Standing("keepalived stopped by hand", mending.start_units, out=True)
 FROZEN_MAIN = frozen("cranectld frozen")
 FROZEN_BESIDE = frozen("process beside cranectld frozen", impairs=False)
-FROZEN_KEEPALIVED = frozen("keepalived frozen", excuse=True)
-FROZEN_VRRP = frozen("keepalived's vrrp process frozen", excuse=True)
+FROZEN_KEEPALIVED = frozen("keepalived frozen", deaf=True)
+FROZEN_VRRP = frozen("keepalived's vrrp process frozen", deaf=True)
 BROKEN = Standing("cranectld cannot live", mending.usual_daemon)
 SLOW = Standing("cranectld slow", mending.usual_daemon, impairs=False)
 CHECK_FAILS = Standing("check fails", mending.remove_check)
@@ -104,6 +107,7 @@ OTHER_LOCK = Standing("lock file of another cluster", mending.put_lock_back, imp
 ROOTS_LOCK = Standing("lock file of root's", mending.give_lock_back, impairs=False, storage=True)
 STRAY = Standing("cranectld started by hand", mending.stop_stray, impairs=False, storage=True)
 BUSY = Standing("16 busy loops", mending.await_idle, impairs=False)
+FULL = Standing("/run is full", mending.empty_run)
 SETUP = Standing("crane-ha-setup runs", mending.await_setup, impairs=False)
 
 
@@ -128,6 +132,7 @@ FAULTS = (
     Fault("process beside cranectld frozen", to_beside(STOP, FROZEN_BESIDE.name), (FROZEN_BESIDE,)),
     Fault("cranectld cannot start", knobs(True, EXIT_BEFORE_READY=lambda dice: int(dice * 3)), (BROKEN,), (SLOW,)),
     Fault("cranectld crashes", knobs(True, EXIT_AFTER=lambda dice: round(dice * 3, 1)), (BROKEN,), (SLOW,)),
+    Fault("cranectld hangs", knobs(True, HANG_AFTER=lambda dice: round(dice * 3, 1)), (BROKEN,), (SLOW,)),
     Fault("cranectld ignores SIGTERM", knobs(True, IGNORE_SIGTERM=lambda _: 1), (SLOW,), (BROKEN,)),
     Fault("cranectld stops slowly", knobs(False, STOP_SECONDS=lambda dice: 1 + int(dice * 8)), (SLOW,), (BROKEN,)),
     Fault("cranectld starts slowly", knobs(True, START_SECONDS=lambda dice: 1 + int(dice * 5)), (SLOW,), (BROKEN,)),
@@ -175,6 +180,7 @@ FAULTS = (
     Fault("lock file of another cluster", other_lock, (OTHER_LOCK,), (NO_LOCK, LEASE), anywhere=True, storage=True),
     Fault("lock file given to root", lock_of_root, (ROOTS_LOCK,), (LEASE,), anywhere=True, storage=True),
     # the rest
+    Fault("/run fills up", fill_run, (FULL,)),
     Fault("16 busy loops", busy, (BUSY,)),
     Fault("check fails", add_check("exit 1"), (CHECK_FAILS,)),
     Fault("check hangs", add_check("sleep 600"), (CHECK_FAILS,)),

@@ -13,7 +13,7 @@ from .. import rootfs
 from ..machine import BOOT_DEADLINE
 from ..node import DAEMON
 from ..waiting import wait_until
-from .site import CHECK, Site, send
+from .site import CHECK, FILLER, Site, send
 
 Do = Callable[[Site], str]
 KILL, TERM, STOP = signal.SIGKILL, signal.SIGTERM, signal.SIGSTOP
@@ -141,6 +141,10 @@ def other_lock(site: Site) -> str:
 def lock_of_root(site: Site) -> str:
     site.on_storage("chown root:root ha.lock && chmod 600 ha.lock")
     return "ha.lock is root's, mode 600"
+
+
+def fill_run(site: Site) -> str:
+    return site.run(f"dd if=/dev/zero of={FILLER} bs=64k; dd if=/dev/zero of={FILLER}.rest bs=1k; test -s {FILLER}")
 
 
 def busy(site: Site) -> str:

@@ -102,8 +102,9 @@ class Judge:
         return news
 
     def excuse(self, node: Node) -> None:
-        """From now on."""
-        self.excuses.append(Excuse(node.name, time.monotonic()))
+        """From now on, if not already."""
+        if not any(excuse.node == node.name and excuse.until == float("inf") for excuse in self.excuses):
+            self.excuses.append(Excuse(node.name, time.monotonic()))
 
     def end_excuse(self, node: Node) -> None:
         """Its reason is gone; the address has as long as ever to follow."""

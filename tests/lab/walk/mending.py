@@ -15,7 +15,7 @@ from .. import rootfs
 from ..machine import SHUTDOWN_DEADLINE
 from ..node import DAEMON
 from ..waiting import wait_until
-from .site import CHECK, KEEPALIVED, Site
+from .site import CHECK, FILLER, KEEPALIVED, Site
 
 SETUP_DEADLINE = 100.0  # crane-ha-setup itself gives a node 60 s to settle
 
@@ -70,6 +70,10 @@ def usual_daemon(site: Site) -> None:
 
 def remove_check(site: Site) -> None:
     site.on_disk(f"rm -f .{CHECK}")
+
+
+def empty_run(site: Site) -> None:
+    site.insist(f"rm -f {FILLER} {FILLER}.rest")
 
 
 def make_lock(site: Site) -> None:

@@ -74,6 +74,12 @@ class Books:
     def mend(self, standing: Standing, side: str) -> None:
         self.standing[side].remove(standing)
 
+    def keeps_address(self, side: str) -> bool:
+        """May the address stay there when the daemon has gone? keepalived does not see it, and no start of the unit
+        takes it away."""
+        here = self.standing[side]
+        return any(standing.deaf for standing in here) and any(standing.out for standing in here)
+
     def can_mend(self, standing: Standing) -> bool:
         """The lock file is made by a node that is on."""
         return not standing.late or any(not any(s.dark for s in self.standing[side]) for side in SIDES)

@@ -18,6 +18,7 @@ LEDGER = "/var/crane/ledger"
 LEDGER_EVERY = 0.1
 KNOBS = "/etc/crane/standin.conf"
 CHECK = "/etc/crane-keepalived/check.d/chaos"
+FILLER = "/run/chaos-filler"
 GATE = "/run/crane-keepalived.gate"
 # of ha.lock and cranectld.lock, in the shared storage's folder
 LOCKS = "cranectld"

@@ -4,7 +4,8 @@ Reproducible: which faults come in which order on which side, with which figures
 reproducible: which node is active when a round begins (it is printed), and what the nodes are doing when a fault falls.
 A round begins with a healthy pair and is independent of those before it, but for what they left that nobody noticed.
 
-Known, and no violation: while keepalived is frozen (SIGSTOP) its node may keep the address after the daemon has gone.
+Known, and no violation: while keepalived is frozen (SIGSTOP) and the unit was stopped by hand, so that no start of it
+takes the address away, the node may keep it after the daemon has gone.
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ from .. import waiting
 from ..lab import Lab
 from ..node import Node
 from ..pair import Pair, install, set_up
-from .faults import Standing
 from .judge import Judge
 from .plan import SIDES, Books, Round, Step
 from .site import Memory, Site
@@ -77,20 +77,19 @@ class Walker:
     def _step(self, step: Step) -> None:
         if step.fault:
             self.books.add(step.fault, step.side)
+            self._excuse()
             self._do(step)
         elif step.mend:
             self._tell(f"       mended: {step.mend.name}, {step.side} ({self.sides[step.side]})")
             step.mend.mend(self._site(step))
             self.books.mend(step.mend, step.side)
-            self._excuses(step.mend, self.sides[step.side], on=False)
+            self._excuse()
         else:
             self._wait_back()
 
     def _do(self, step: Step) -> None:
         assert step.fault
         fault, node = step.fault, self.sides[step.side]
-        for standing in fault.leaves:
-            self._excuses(standing, node, on=True)
         try:
             hit = fault.do(self._site(step))
         except AssertionError as error:  # the node was just going down, or systemd had no time
@@ -103,9 +102,9 @@ class Walker:
     def _site(self, step: Step) -> Site:
         return Site(self.lab, self.sides[step.side], step.dice, self.memory)
 
-    def _excuses(self, standing: Standing, node: Node, on: bool) -> None:
-        if standing.excuse:
-            (self.judge.excuse if on else self.judge.end_excuse)(node)
+    def _excuse(self) -> None:
+        for side, node in self.sides.items():
+            (self.judge.excuse if self.books.keeps_address(side) else self.judge.end_excuse)(node)
 
     def _pause(self, seconds: float) -> None:
         until = time.monotonic() + seconds
@@ -192,7 +191,7 @@ class Walker:
             f"{sum(self.void.values())} more had nothing to hit",
             f"the service was waited for {len(self.waits)} times, {max(self.waits, default=0):.1f} s at most",
             f"at the longest {self.judge.longest or 'no address was without its daemon'}",
-            f"and longer, keepalived being frozen, {len(self.judge.excused)} times: "
+            f"and longer, keepalived being frozen and the unit stopped, {len(self.judge.excused)} times: "
             f"{max((stray.seconds for stray in self.judge.excused), default=0):.1f} s at most",
         ]
         return "\n".join(lines)
