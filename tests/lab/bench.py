@@ -4,7 +4,7 @@ Prints a table in Markdown, median / max (runs) in each cell, and for ours a sec
 service. It judges nothing. What is being measured is told on stderr.
 
     RUNS=3 make bench           a quick look; the default is 10, and ours twice as many.
-                                Two runs in a row that never come back are enough, and so is RUNS where one takes long.
+                                Two runs in a row that never come back are enough.
     ONLY=ours                   one of the columns: guide, pacemaker, ours
     FAULTS='kill -9,idle'       rows with one of these in the name; `idle`: the costs, `stall,busy`: the second table
 """
@@ -19,7 +19,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -35,7 +35,7 @@ ROWS = [part.strip() for part in os.environ.get("FAULTS", "").split(",") if part
 STATES = ("active", "standby")
 DRY_RUN = "crane-ha-setup --dry-run, s"
 
-Cells = dict[str, str]  # of one column, by the row's name
+Samples = dict[str, list[float]]  # by the row's name
 
 
 def main() -> None:
@@ -44,11 +44,16 @@ def main() -> None:
     if not peers:
         sys.exit(f"ONLY={ONLY}: one of {' '.join(peer.name for peer in PEERS)}")
     print(machine(peers), flush=True)
+    columns = {peer.name: Samples() for peer in peers}
     with contextlib.ExitStack() as stack:
-        labs = [stack.enter_context(peer.lab()) for peer in peers]
-        at_once(prepare, peers, labs)
-        found = [at_once(measure, peers, labs) for measure in (outages, costs, dry_runs)]
-    columns = [{name: cell for cells in column for name, cell in cells.items()} for column in zip(*found)]
+        mine = [peer for peer in peers for _ in range(peer.labs)]
+        labs = [stack.enter_context(peer.lab()) for peer in mine]
+        at_once(prepare, mine, labs)
+        # what costs little has its windows of quiet only when nobody's machines boot any more
+        for measure in (outages, costs, dry_runs):
+            for peer, samples in zip(mine, at_once(measure, mine, labs)):
+                for name, found in samples.items():
+                    columns[peer.name].setdefault(name, []).extend(found)
     print(table(peers, columns), flush=True)
     for peer in peers:
         if peer.name == "ours":
@@ -67,9 +72,9 @@ def wanted(name: str) -> bool:
     return not ROWS or any(part in name for part in ROWS)
 
 
-def runs(peer: Peer, long: bool = False) -> int:
-    """How often a row is measured."""
-    return max(1, round(RUNS * (min(peer.share, 1) if long else peer.share)))
+def runs(peer: Peer) -> int:
+    """How often a row is measured in each of the peer's labs."""
+    return max(1, round(RUNS * peer.share / peer.labs))
 
 
 def tell(peer: Peer, text: str) -> None:
@@ -79,7 +84,7 @@ def tell(peer: Peer, text: str) -> None:
 def repeat(peer: Peer, lab: Lab, fault: faults.Fault) -> list[float]:
     """The peer's runs; one whose set-up was not even ready for it counts as none, and is told."""
     found: list[float] = []
-    for _ in range(runs(peer, fault.long)):
+    for _ in range(runs(peer)):
         try:
             found.append(faults.measure(peer, lab, fault))
         except AssertionError as error:
@@ -91,30 +96,31 @@ def repeat(peer: Peer, lab: Lab, fault: faults.Fault) -> list[float]:
     return found
 
 
-def outages(peer: Peer, lab: Lab) -> Cells:
-    """The cell of each fault."""
-    cells = {}
+def outages(peer: Peer, lab: Lab) -> Samples:
+    """The rows of the faults, in seconds."""
+    samples = {}
     for fault in faults.FAULTS:
         if wanted(fault.name) and faults.applies(fault, peer):
-            seconds = repeat(peer, lab, fault)
-            tell(peer, f"{fault.name}: {' '.join(f'{each:.2f}' for each in seconds)}")
-            cells[fault.name] = figure(seconds)
-    return cells
+            samples[fault.name] = repeat(peer, lab, fault)
+            tell(peer, f"{fault.name}: {' '.join(f'{each:.2f}' for each in samples[fault.name])}")
+    return samples
 
 
-def costs(peer: Peer, lab: Lab) -> Cells:
-    """The cells of the rows of idle.py."""
+def costs(peer: Peer, lab: Lab) -> Samples:
+    """The rows of idle.py."""
     if not any(wanted(cost_row(title, state)) for title, _ in idle.COSTS for state in STATES):
         return {}
     try:
         fresh(peer, lab)
-        found = idle.measure(peer, lab, runs(peer, long=True))
+        found = idle.measure(peer, lab, runs(peer))
     except (AssertionError, OSError) as error:  # not ready, or not idle: a unit's cgroup went away
+        if lab.closing:
+            raise
         tell(peer, f"idle: could not be measured: {error}")
         return {}
     tell(peer, f"idle: {found}")
     return {
-        cost_row(title, state): figure([getattr(cost, name) for cost in found[state]])
+        cost_row(title, state): [getattr(cost, name) for cost in found[state]]
         for title, name in idle.COSTS
         for state in STATES
     }
@@ -131,11 +137,11 @@ def no_false_failover(peer: Peer) -> list[str]:
         return []
     rows = [stalls.HEAD]
     with contextlib.ExitStack() as stack:
-        labs = [stack.enter_context(peer.lab()) for _ in range(min(stalls.PAIRS, runs(peer)))]
+        labs = [stack.enter_context(peer.lab()) for _ in range(stalls.PAIRS)]
         at_once(prepare, [peer] * len(labs), labs)
         for name, what in what_stalls:
             found: list[stalls.Calm] = []
-            for _ in range(math.ceil(runs(peer) / len(labs))):
+            for _ in range(math.ceil(RUNS * peer.share / len(labs))):
                 try:
                     found += stalls.measure(peer, labs, what)
                 except AssertionError as error:
@@ -152,12 +158,12 @@ def fresh(peer: Peer, lab: Lab) -> None:
     peer.wait_ready(lab)
 
 
-def dry_runs(peer: Peer, lab: Lab) -> Cells:
+def dry_runs(peer: Peer, lab: Lab) -> Samples:
     """How long our setup takes to show what it would do."""
     if peer.name != "ours" or not wanted(DRY_RUN):
         return {}
     fresh(peer, lab)
-    return {DRY_RUN: figure([seconds_of(lab.node1, "crane-ha-setup --dry-run") for _ in range(runs(peer))])}
+    return {DRY_RUN: [seconds_of(lab.node1, "crane-ha-setup --dry-run") for _ in range(runs(peer))]}
 
 
 def seconds_of(node: Node, command: str) -> float:
@@ -169,14 +175,16 @@ def seconds_of(node: Node, command: str) -> float:
 # --- what is printed -------------------------------------------------------------------------------------------------
 
 
-def table(peers: Sequence[Peer], columns: Sequence[Cells]) -> str:
+def table(peers: Sequence[Peer], columns: Mapping[str, Samples]) -> str:
     """Of all that was measured; a cell that does not apply to a set-up has a dash."""
     names = [fault.name for fault in faults.FAULTS]
     names += [cost_row(title, state) for title, _ in idle.COSTS for state in STATES] + [DRY_RUN]
     lines = [f"| median / max (runs) | {' | '.join(peer.column for peer in peers)} |", "|---" * (len(peers) + 1) + "|"]
     for name in names:
-        if any(name in cells for cells in columns):
-            lines.append(f"| {name} | {' | '.join(cells.get(name, '–') for cells in columns)} |")  # noqa: RUF001
+        cells = [columns[peer.name].get(name) for peer in peers]
+        if any(cell is not None for cell in cells):
+            shown = ("–" if cell is None else figure(cell) for cell in cells)  # noqa: RUF001
+            lines.append(f"| {name} | {' | '.join(shown)} |")
     return "\n".join(lines)
 
 

@@ -25,7 +25,7 @@ SAVED = "ready"
 HANGS = 15  # seconds of good service before the stand-in hangs; a booted set-up is ready and settled by then
 SETTLES = 2.0  # seconds for what a start leaves to be done, as a notify script that still runs
 PHASE = 2.0  # seconds between two looks of whoever looks, ours or the guide's: a fault comes at any moment between them
-AWAY = 6.0  # seconds of a partition
+AWAY = 6.0  # seconds of a partition, and of a lease
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,11 @@ class Fault:
     do: Callable[[Peer, Lab, Node], object]
     watch: float = 4.0
     hangs: bool = False  # by itself: the stand-in that serves first
-    long: bool = False  # half a minute a run: nobody gets more of them than RUNS
+
+
+def by_hand(line: str) -> Callable[[Peer, Lab, Node], object]:
+    """A command on the active node."""
+    return lambda _peer, _lab, node: node.run(line, check=False)
 
 
 def kill_corosync(peer: Peer, _lab: Lab, node: Node) -> None:
@@ -61,6 +65,29 @@ def wait_for_hang(_peer: Peer, lab: Lab, _node: Node) -> None:
     lab.wait_until("cranectld hangs", hangs, HANGS + PHASE + 5)
 
 
+def lose_power_under_lease(_peer: Peer, lab: Lab, node: Node) -> None:
+    """The storage keeps the dead node's locks for a while."""
+    lab.hold_lock_after_death(node)
+    node.power_off_hard()
+    time.sleep(AWAY)
+    lab.release_lock()
+
+
+def restart_what_cannot_start(_peer: Peer, _lab: Lab, node: Node) -> None:
+    node.standin(EXIT_BEFORE_READY=1)
+    node.run("systemctl restart cranectld", check=False)
+
+
+def boot_apart(_peer: Peer, lab: Lab, node: Node) -> None:
+    """The node that stands by boots while it cannot hear the other one, and then hears it."""
+    (other,) = (each for each in lab.nodes if each is not node)
+    other.power_off_hard()
+    lab.partition()
+    other.start()
+    time.sleep(AWAY)
+    lab.heal()
+
+
 def come_back(peer: Peer, lab: Lab, node: Node) -> None:
     """The node is powered on, and all is as it was before the loss, or it has had its time."""
     node.start()
@@ -75,15 +102,22 @@ RETURN = "clean return of the node that lost its power"
 FAULTS = (
     Fault("kill -9 cranectld", lambda _, __, node: node.kill()),
     Fault("power loss of the active node, lock freed at once", lambda _, __, node: node.power_off_hard()),
+    Fault("power loss of the active node, lock freed after 6 s", lose_power_under_lease),
+    Fault(
+        "reboot of the active node, by reboot -ff", lambda _, __, node: node.run("systemctl reboot -ff", check=False)
+    ),
     Fault("link of the active node cut", lambda _, __, node: node.link(False)),
     Fault("systemctl stop keepalived (pcs cluster stop)", lambda peer, _, node: peer.stop(node)),
     Fault("kill -9 keepalived (pacemakerd)", lambda peer, _, node: peer.kill(node), watch=6),
     Fault(ONLY_PACEMAKER, kill_corosync, watch=10),
     Fault("planned switchover: systemctl restart cranectld (pcs node standby)", lambda p, _, node: p.hand_over(node)),
-    Fault("partition of 6 s, then healing", partition, watch=10, long=True),
+    Fault("systemctl stop cranectld", by_hand("systemctl stop cranectld")),
+    Fault("cranectld restarted, and cannot start there", restart_what_cannot_start),
+    Fault("boot of the other node in a partition of 6 s, then healing", boot_apart, watch=10),
+    Fault("partition of 6 s, then healing", partition, watch=10),
     Fault("cranectld stopped by SIGSTOP", lambda _, __, node: node.kill(number=signal.SIGSTOP)),
-    Fault("cranectld hung: port open, nobody taken in", wait_for_hang, hangs=True, long=True),
-    Fault(RETURN, come_back, watch=10, long=True),
+    Fault("cranectld hung: port open, nobody taken in", wait_for_hang, hangs=True),
+    Fault(RETURN, come_back, watch=10),
     Fault(POWER_ON, lambda *_: None),
 )
 

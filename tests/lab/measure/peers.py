@@ -23,7 +23,8 @@ class Peer:
     # the units whose processes, but for cranectld itself, are the layer that keeps the service up
     units: tuple[str, ...] = ()
     packages: tuple[str, ...] = ()  # whose versions are told, besides those that all have
-    share = 1.0  # of RUNS
+    share = 1  # how many times RUNS
+    labs = 1  # side by side, among which its runs are divided
 
     def image(self) -> Path:
         """Of its nodes, built if need be."""
@@ -76,6 +77,7 @@ class Pacemaker(Peer):
 
     name, column = "pacemaker", "Pacemaker, tuned"
     units = ("corosync.service", "pacemaker.service")
+    labs = 2  # a run takes twice as long
     packages = ("pacemaker", "corosync", "pcs")
 
     def image(self) -> Path:
@@ -105,7 +107,8 @@ class Ours(Peer):
     """crane-keepalived, by its two commands."""
 
     name, column = "ours", "crane-keepalived"
-    share = 2.0  # its figures are small, and its maximum is a promise
+    share = 2  # its figures are small, and its maximum is a promise
+    labs = 2
     units = ("keepalived.service", "cranectld.service")
 
     def install(self, lab: Lab) -> None:
