@@ -68,7 +68,7 @@ def pair(set_up_pair: Pair) -> Iterator[Pair]:
 @pytest.fixture(scope="session")
 def saved_pair() -> Iterator[Pair]:
     """A pair kept for every test to begin from. Its lease is the shortest, so that a beat comes every second, and the
-    ends of the watchdog (5 s) and of a stop (1 s) soon."""
+    ends of the watchdog (5 s) and of a stop (2 s) soon."""
     with new_lab() as lab:
         lab.start()
         install(lab)

@@ -11,13 +11,14 @@ from pathlib import Path
 from .client import Outage
 from .lab import Lab
 from .network import VIP
-from .node import Node
+from .node import DAEMON, Node
 
 # LAB_REPOSITORY: packages built elsewhere, by mock say
 REPOSITORY = Path(os.environ.get("LAB_REPOSITORY") or Path(__file__).resolve().parents[2] / "dist")
 SETTLED = 30.0  # seconds in which a pair whose nodes are well comes back by itself
 
 FAILURES = "/run/crane-keepalived.failures"
+AS_CRANE = "setpriv --reuid crane --regid crane --init-groups /usr/bin/cranectld"
 RESTART = 0.25  # seconds of the shortest gap that a stand-in's end and start can make; a busy host makes shorter ones
 
 
@@ -134,3 +135,11 @@ class Pair:
                 "systemctl start keepalived cranectld",
                 check=False,
             )
+
+
+def start_by_hand(pair: Pair, node: Node) -> None:
+    """cranectld without its unit, on a pair whose units are stopped."""
+    for each in pair.lab.nodes:
+        each.run(["systemctl", "stop", DAEMON])
+    node.run(f"systemd-run --quiet --unit=by-hand {AS_CRANE}")
+    pair.lab.wait_until(f"cranectld runs by hand on {node}", lambda: pair.lab.active() is node, 5)

@@ -9,7 +9,7 @@ import time
 from lab.pair import SETTLED, Pair
 
 CRANECTLD = "cranectld.service"
-LIMIT = 15.0  # seconds for what a limit of the unit has to end: TimeoutStopSec is 1 s here, the watchdog's time 5 s
+LIMIT = 15.0  # seconds for what a limit of the unit has to end: TimeoutStopSec is 2 s here, the watchdog's time 5 s
 ALIVE = "cranectld/cranectld.alive"
 
 

@@ -7,22 +7,13 @@ import time
 import pytest
 
 from lab.node import Node
-from lab.pair import RESTART, SETTLED, Pair
+from lab.pair import AS_CRANE, RESTART, SETTLED, Pair, start_by_hand
 
 CRANECTLD, KEEPALIVED = "cranectld.service", "keepalived.service"
-AS_CRANE = "setpriv --reuid crane --regid crane --init-groups /usr/bin/cranectld"
 
 
 def status(node: Node) -> str:
     return node.unit_property(CRANECTLD, "StatusText")
-
-
-def start_by_hand(pair: Pair, node: Node) -> None:
-    """cranectld without its unit, on a pair whose units are stopped."""
-    for each in pair.lab.nodes:
-        each.run(["systemctl", "stop", CRANECTLD])
-    node.run(f"systemd-run --quiet --unit=by-hand {AS_CRANE}")
-    pair.lab.wait_until(f"cranectld runs by hand on {node}", lambda: pair.lab.active() is node, 5)
 
 
 # --- cranectld by hand ------------------------------------------------------------------------------------------------

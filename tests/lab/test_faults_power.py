@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from lab.pair import SETTLED, Pair
+from lab.pair import FAILURES, SETTLED, Pair, start_by_hand
 
 CRANECTLD = "cranectld.service"
 
@@ -52,6 +52,35 @@ def test_a_reboot_of_the_node_that_takes_over(kept: Pair, how: str) -> None:
     lab.wait_until(f"{standby} takes over", lambda: lab.active() is standby, 5)
     kept.after(lambda: standby.run(f"systemctl {how}", check=False) and None)  # by whoever is there first
     standby.wait_rebooted(boots)
+    kept.wait_ready()
+
+
+@pytest.mark.parametrize("how", ["reboot", "reboot -ff"])
+def test_a_reboot_of_a_node_that_rests_after_failures(kept: Pair, how: str) -> None:
+    lab, active, standby = kept.lab, kept.active, kept.standby
+    standby.run(f"echo 6 $(cut -d. -f1 /proc/uptime) >{FAILURES}")
+    standby.kill(CRANECTLD)
+    lab.wait_until("it rests", lambda: standby.says("failed here 6 times in a row: queues again after 900 s"), 10)
+    boots = standby.boots
+    standby.run(f"systemctl {how}", check=False)
+    standby.wait_rebooted(boots)
+    kept.wait_standby(standby)
+    assert kept.active is active
+
+
+@pytest.mark.parametrize("how", ["reboot", "reboot -ff"])
+def test_a_reboot_of_a_node_that_waits_for_a_cranectld_started_by_hand(kept: Pair, how: str) -> None:
+    lab, waits = kept.lab, kept.active
+    start_by_hand(kept, kept.standby)
+    (elsewhere,) = (node for node in lab.nodes if node is not waits)
+    waits.run(["systemctl", "start", CRANECTLD])
+    lab.wait_until("it waits", lambda: waits.says("held by a cranectld outside this pair"), SETTLED)
+    boots = waits.boots
+    waits.run(f"systemctl {how}", check=False)
+    waits.wait_rebooted(boots)
+    assert lab.active() is elsewhere
+    kept.after(lambda: elsewhere.run(["systemctl", "kill", "--signal=KILL", "by-hand"]) and None, served_by=waits)
+    elsewhere.run(["systemctl", "start", CRANECTLD])
     kept.wait_ready()
 
 

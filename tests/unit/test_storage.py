@@ -149,6 +149,7 @@ def test_what_no_other_node_sees_is_a_warning(kind: str) -> None:
     [
         ("nfs", "rw,nolock,vers=4.2", "/nfs is mounted with nolock: the other node would not see our lock"),
         ("nfs4", "rw,local_lock=all", "/nfs is mounted with local_lock=all: the other node would not see our lock"),
+        ("nfs4", "rw,local_lock=flock", "/nfs is mounted with local_lock=flock: the other node would not see our lock"),
         ("lustre", "rw,localflock", "/nfs is mounted with localflock: the other node would not see our lock"),
         ("lustre", "rw", "/nfs is mounted without flock: the other node would not see our lock"),
     ],

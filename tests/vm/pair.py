@@ -218,7 +218,7 @@ class Pair:
             set -e
             systemctl stop var-crane.mount
             systemctl restart nfs-server
-            cat /proc/fs/nfsd/nfsv4leasetime
+            grep -qx {LEASE} /proc/fs/nfsd/nfsv4leasetime
             for bridge in lan san; do ip link add $bridge type bridge stp_state 0 forward_delay 0 mcast_snooping 0; done
             ip link set lan up
             ip link set san up
