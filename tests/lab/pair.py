@@ -141,5 +141,5 @@ def start_by_hand(pair: Pair, node: Node) -> None:
     """cranectld without its unit, on a pair whose units are stopped."""
     for each in pair.lab.nodes:
         each.run(["systemctl", "stop", DAEMON])
-    node.run(f"systemd-run --quiet --unit=by-hand {AS_CRANE}")
+    node.run(f"systemd-run --collect --quiet --unit=by-hand {AS_CRANE}")
     pair.lab.wait_until(f"cranectld runs by hand on {node}", lambda: pair.lab.active() is node, 5)
