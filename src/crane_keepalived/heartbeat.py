@@ -16,9 +16,9 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Optional
+from typing import NoReturn, Optional
 
-from crane_keepalived import failures, lock, netlink, unit
+from crane_keepalived import failures, lock, netlink, outside, unit
 from crane_keepalived.ear import SILENT_BEATS
 from crane_keepalived.probe import Probe, Pulse
 from crane_keepalived.settings import Settings
@@ -26,10 +26,13 @@ from crane_keepalived.settings import Settings
 
 @dataclass(frozen=True)
 class Daemon:
-    """The cranectld beside which the heartbeat lives: its process, its node's name, the root of the node's files."""
+    """The cranectld beside which the heartbeat lives: its process, a descriptor of the file that it locks itself, its
+    node's name, the root of the node's files.
+    """
 
     pid: int
     pidfd: int
+    own_lock: int
     node: str
     root: Path
 
@@ -48,6 +51,7 @@ class Heartbeat:
         self._lasts_at = time.monotonic() + failures.LASTING
         self._probe = Probe(settings.listen_port)
         self._pulse = Pulse(daemon.pid)
+        self._guard = outside.Guard(settings.cranectld_lock, daemon.own_lock)
         self._wish = self._read_wish()
         self._wished_since, self._wish_changed = 0.0, float("-inf")
 
@@ -56,7 +60,8 @@ class Heartbeat:
         started = time.monotonic()
         try:
             self._held.hold(self._daemon.node)
-            self._complaint = self._missing()
+            missing, unguarded = self._missing(), self._unguarded()
+            self._complaint = missing or unguarded
         except lock.LockError as error:
             # another file stands in its place, and another node may hold that one
             self._let_go(str(error), signal.SIGKILL)
@@ -126,6 +131,15 @@ class Heartbeat:
             )
         return ""
 
+    def _unguarded(self) -> str:
+        path = self._settings.cranectld_lock
+        try:
+            if self._guard.keeps_out():
+                return ""
+        except OSError as error:
+            return f"{path}: {error.strerror}: a cranectld that is started by hand may run beside this one"
+        return self._let_go(f"a cranectld outside this pair has locked {path}", signal.SIGKILL)
+
     def _heed_wish(self) -> None:
         if not self._settings.failback or self._settings.role != "backup":
             return
@@ -144,7 +158,7 @@ class Heartbeat:
         except (OSError, lock.LockError):
             return None
 
-    def _let_go(self, reason: str, how: signal.Signals = signal.SIGTERM, why: str = "fault") -> None:
+    def _let_go(self, reason: str, how: signal.Signals = signal.SIGTERM, why: str = "fault") -> NoReturn:
         """End cranectld, and with it this process; systemd restarts the unit, which queues. ``why`` picks the hooks."""
         with suppress(OSError):
             unit.close_gate(self._daemon.root, why)

@@ -8,7 +8,6 @@ Nothing here runs as root, and nothing is decided in time: everything that can b
 
 from __future__ import annotations
 
-import fcntl
 import os
 import select
 import socket
@@ -18,9 +17,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Optional
 
-from crane_keepalived import failures, heartbeat, lock, netlink, unit
+from crane_keepalived import failures, heartbeat, lock, netlink, outside, unit
 from crane_keepalived.ear import Ear
 from crane_keepalived.settings import Settings, SettingsError, load
 
@@ -78,14 +76,14 @@ def queue(settings: Settings, command: list[str], root: Path) -> None:
         time.sleep(seconds)
         held.stands_alone()
     held.hold(node)
-    _wait_for_stray_cranectld(settings.cranectld_lock, reporter)
+    own = outside.wait_for_stray(settings.cranectld_lock, reporter)
     held.verify()  # and that this is still the file, after whatever we waited for
     held.hold(node)  # the server's word that the lock is still ours
     settings.alive_file.unlink(missing_ok=True)  # a dead daemon's: the lock is ours, so nobody is alive
     pid = os.getpid()
     failures.begins(root, pid)
     unit.open_gate(pid, root)
-    cranectld = heartbeat.Daemon(pid, os.pidfd_open(pid), node, root)
+    cranectld = heartbeat.Daemon(pid, os.pidfd_open(pid), own, node, root)
     _detach(lambda: heartbeat.run(held, settings, cranectld))
     heartbeat.ping(settings, "active: holds the storage lock", 0)
     os.set_inheritable(held.descriptor, True)
@@ -139,32 +137,6 @@ def _require_keepalived() -> None:
 def _keepalived_runs() -> bool:
     asked = ["/usr/bin/systemctl", "is-active", "--quiet", "keepalived.service"]
     return subprocess.run(asked, check=False).returncode == 0
-
-
-def _wait_for_stray_cranectld(path: Path, reporter: unit.Reporter) -> None:
-    """cranectld's own lock may still be held: by one that was started by hand, or by a lease that is not yet over."""
-    descriptor = _open_cranectld_lock(path, reporter)
-    if descriptor is None:
-        return
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        reporter.say(f"holds the storage lock, waits for {path}: held by a cranectld outside this pair")
-        lock.wait_for(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _open_cranectld_lock(path: Path, reporter: unit.Reporter) -> Optional[int]:
-    """None when there is none: cranectld makes it. One that cranectld could not open is waited for."""
-    while True:
-        try:
-            return os.open(path, os.O_RDWR | os.O_CLOEXEC)
-        except FileNotFoundError:
-            return None
-        except PermissionError:
-            reporter.say(f"holds the storage lock, but cranectld may not write {path}: give that file to its user")
-            time.sleep(_PAUSE)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from lab.pair import SETTLED, Pair
+from lab.pair import AS_CRANE, SETTLED, Pair
 
 CRANECTLD = "cranectld.service"
 FOLDER = "/var/crane/cranectld"
@@ -56,13 +56,33 @@ def test_ha_lock_replaced_by_a_copy_under_a_running_daemon(kept: Pair) -> None:
     kept.wait_ready()
 
 
-def test_cranectld_lock_replaced_or_deleted_under_a_running_daemon_moves_nothing(kept: Pair) -> None:
+@pytest.mark.parametrize("how", [replaced(CRANECTLD_LOCK), f"rm {CRANECTLD_LOCK}"], ids=["replaced", "deleted"])
+def test_cranectld_lock_lost_under_a_running_daemon_moves_nothing_and_still_keeps_others_out(
+    kept: Pair, how: str
+) -> None:
     active, standby = kept.active, kept.standby
-    for command in (replaced(CRANECTLD_LOCK), f"rm {CRANECTLD_LOCK}"):
-        standby.run(f"{command}; systemctl restart {CRANECTLD}")
-        kept.stays(active, 1.5)
+    standby.run(f"{how}; systemctl restart {CRANECTLD}")
+    kept.lab.wait_until("a beat locks it again", lambda: "is locked too" in active.journal(CRANECTLD, 5), 5)
+    refused = standby.run(AS_CRANE, check=False, timeout=10)
+    assert refused.returncode == 1
+    assert "another CraneCtld instance" in refused.stderr
+    kept.stays(active, 1.5)
     kept.wait_standby(standby)
     kept.after(lambda: active.kill(CRANECTLD), served_by=standby)
+
+
+def test_a_cranectld_by_hand_quicker_than_a_beat_after_its_lock_was_deleted_ends_ours(fresh: Pair) -> None:
+    """For a moment there are two, which nobody can prevent who does not start it."""
+    lab, active, standby = fresh.lab, fresh.active, fresh.standby
+    by_hand = f"systemd-run --collect --quiet --unit=by-hand {AS_CRANE}"
+    standby.run(f"rm {CRANECTLD_LOCK}; {by_hand}")
+    lab.wait_until("ours ends", lambda: "outside this pair has locked" in active.journal(CRANECTLD), 5)
+    blocked = "held by a cranectld outside this pair"
+    lab.wait_until("a node waits", lambda: any(node.says(blocked) for node in lab.nodes), 5)
+    assert lab.active() is standby
+    lab.watcher.clear()
+    fresh.after(lambda: standby.run(["systemctl", "kill", "--signal=KILL", "by-hand"]) and None)
+    fresh.wait_ready()
 
 
 @pytest.mark.parametrize(

@@ -34,8 +34,10 @@ class Network:
         monkeypatch.setattr(netlink, "link_is_up", self.link_is_up)
         monkeypatch.setattr(heartbeat, "time", self)
         monkeypatch.setattr(heartbeat.Heartbeat, "_let_go", lambda *_: pytest.fail(f"lets go at {self.now}"))
-        settings, daemon = load(node.root), heartbeat.Daemon(os.getpid(), -1, "node1", node.root)
-        self.heart = heartbeat.Heartbeat(lock.StorageLock(settings.ha_lock, settings.cluster_id), settings, daemon)
+        settings = load(node.root)
+        held = lock.StorageLock(settings.ha_lock, settings.cluster_id)
+        daemon = heartbeat.Daemon(os.getpid(), -1, held.descriptor, "node1", node.root)
+        self.heart = heartbeat.Heartbeat(held, settings, daemon)
 
     def monotonic(self) -> float:
         return self.now

@@ -17,6 +17,7 @@ from ..node import DAEMON
 from ..waiting import wait_until
 from .site import CHECK, FILLER, KEEPALIVED, Site
 
+BEAT = 2.0  # seconds between two heartbeats, at the walk's lease
 SETUP_DEADLINE = 100.0  # crane-ha-setup itself gives a node 60 s to settle
 
 
@@ -91,6 +92,12 @@ def make_lock(site: Site) -> None:
         return False
 
     wait_until("crane-ha-setup --create-lock makes the lock file", made, SETUP_DEADLINE)
+
+
+def make_locks(site: Site) -> None:
+    """ha.lock by a person; a new cranectld.lock keeps nobody out until a beat, or the next cranectld, has locked it."""
+    make_lock(site)
+    time.sleep(BEAT)
 
 
 def put_lock_back(site: Site) -> None:
