@@ -85,6 +85,22 @@ def test_keepalived_hung_on_the_active_node_loses_the_address_when_cranectld_cra
     kept.wait_ready()
 
 
+@pytest.mark.parametrize("verb", ["stop keepalived", "restart keepalived", "poweroff"])
+def test_keepalived_hung_on_the_active_node_that_crashes_and_is_stopped_at_once(kept: Pair, verb: str) -> None:
+    """chaos: no start of the unit takes the address away, and systemd waited for keepalived for 90 s."""
+    lab, active, standby = kept.lab, kept.active, kept.standby
+    signal_all(active, KEEPALIVED, "STOP")
+    kept.after(lambda: active.kill(CRANECTLD), served_by=standby)
+    active.run(f"systemctl --no-block {verb}")
+    lab.wait_until("the address has left the node that hangs", lambda: not active.has_address(), 3)
+    if verb == "poweroff":
+        lab.wait_until(f"{active} is off", lambda: not active.is_on, SETTLED)
+        active.start()
+    active.run(f"systemctl start {KEEPALIVED} {CRANECTLD}")
+    kept.stays(standby, 1)
+    kept.wait_ready()
+
+
 @pytest.mark.parametrize("options", ["--priority 100 --check-interval 1", "--router-id 77 --advert-interval 0.5"])
 def test_keepalived_reloaded_with_other_values_moves_nothing_and_still_fails_over(fresh: Pair, options: str) -> None:
     active, standby = fresh.active, fresh.standby
