@@ -30,7 +30,7 @@ def install_pacemaker(lab: Lab) -> None:
         node.run(["systemctl", "start", "pcsd"], timeout=120)
     lab.node1.run(["/bin/sh", "-s", password], stdin=(HERE / "pcs.sh").read_text(), timeout=300)
     for node in lab.nodes:
-        node.run(["systemctl", "stop", "pcsd"])
+        node.run(["systemctl", "stop", "pcsd"], timeout=120)  # it may take the 90 s that systemd waits
     lab.wait_until("Pacemaker serves", lambda: is_whole(lab.node1) and lab.client.served_by(), 60)
 
 
