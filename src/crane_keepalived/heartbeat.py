@@ -49,7 +49,7 @@ class Heartbeat:
         self._address_here = False
         self._address_seen = time.monotonic()
         self._lasts_at = time.monotonic() + failures.LASTING
-        self._probe = Probe(settings.listen_port)
+        self._probe = Probe(settings.listen_port, settings.alive_file)
         self._pulse = Pulse(daemon.pid)
         self._guard = outside.Guard(settings.cranectld_lock, daemon.own_lock)
         self._wish = self._read_wish()

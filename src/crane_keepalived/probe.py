@@ -20,6 +20,8 @@ _HEADER = struct.Struct("=IHHII")
 # family, protocol, extensions, padding, states; then the two ends, any interface, no cookie
 _REQUEST = struct.Struct("=BBBBI2s2s16s16sIII")
 _NO_COOKIE = 0xFFFFFFFF
+# include/net/tcp_states.h
+_TCP_CLOSE = 7
 _INODE = struct.Struct("=I")
 _INODE_AT = _HEADER.size + 68
 _HERE = "127.0.0.1"
@@ -44,11 +46,15 @@ class Pulse:
 
 
 class Probe:
-    """One connection at a time; nothing here waits. ``failures`` counts in a row, once there was an answer at all."""
+    """One connection at a time; nothing here waits.
 
-    def __init__(self, port: int) -> None:
+    ``failures`` counts in a row, once cranectld is known to serve at the port: it has taken somebody in; or it has
+    made its alive file, for it is ready, and the port is open.
+    """
+
+    def __init__(self, port: int, alive_file: Path) -> None:
         self.failures = 0
-        self._port = port
+        self._port, self._alive_file = port, alive_file
         self._answered = False
         self._question: Optional[socket.socket] = None
 
@@ -59,8 +65,8 @@ class Probe:
             with last:
                 if self._was_taken(last):
                     self.failures, self._answered = 0, True
-                elif self._answered:  # else it may still be starting, or be told to listen elsewhere
-                    self.failures += 1
+                elif self._answered or (self._alive_file.exists() and not _was_refused(last)):
+                    self.failures += 1  # else it may still be starting, or be told to listen elsewhere
         question = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK)
         question.connect_ex((_HERE, self._port))
         self._question = question
@@ -76,6 +82,11 @@ class Probe:
         except OSError:
             return False  # refused
         return True  # it spoke, or closed
+
+
+def _was_refused(question: socket.socket) -> bool:
+    """Is there no such port? Its queue may be too full even to wait in."""
+    return question.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == _TCP_CLOSE
 
 
 def _has_owner(port: int, client_port: int) -> bool:

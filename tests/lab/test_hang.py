@@ -18,6 +18,18 @@ def test_a_cranectld_that_hangs_is_replaced(pair: Pair) -> None:
     assert "has taken in nobody at port 10011" in second.journal("cranectld.service")
 
 
+def test_a_cranectld_that_hangs_as_soon_as_it_is_ready_is_replaced(pair: Pair) -> None:
+    """chaos: who was never seen to take anybody in was taken for one that still starts, without end."""
+    first, second = pair.active, pair.standby
+    second.standin(HANG_AFTER=0)
+    first.kill()
+    pair.lab.wait_until(f"{second} has the lock, and has read its knobs", lambda: pair.lab.active() is second, 10)
+    second.standin()
+    pair.lab.client.wait_served(20, by=first.name)
+    assert "has taken in nobody at port 10011" in second.journal("cranectld.service")
+    pair.wait_standby(second)
+
+
 def test_asked_not_to_look_nobody_looks(pair: Pair) -> None:
     for node in pair.lab.nodes:
         node.run("crane-ha-setup --probe-failures 0", timeout=120)

@@ -33,8 +33,14 @@ def server(request: pytest.FixtureRequest) -> Iterator[socket.socket]:
 
 
 @pytest.fixture
-def probe(server: socket.socket) -> Probe:
-    return Probe(server.getsockname()[1])
+def alive(tmp_path: Path) -> Path:
+    """The alive file, which a cranectld that starts has not made yet."""
+    return tmp_path / "cranectld.alive"
+
+
+@pytest.fixture
+def probe(server: socket.socket, alive: Path) -> Probe:
+    return Probe(server.getsockname()[1], alive)
 
 
 def answered(probe: Probe, server: socket.socket, last_words: bytes = b"") -> None:
@@ -111,12 +117,45 @@ def test_a_port_that_closed_is_no_answer(probe: Probe, server: socket.socket) ->
     assert time.monotonic() - before < 1
 
 
-def test_who_never_answered_may_still_be_starting(server: socket.socket) -> None:
+def test_who_never_answered_may_still_be_starting(server: socket.socket, alive: Path) -> None:
     port = server.getsockname()[1]
-    for probe in (Probe(port), Probe(1)):
+    for probe in (Probe(port, alive), Probe(1, alive)):
         for _ in range(5):
             probe.ask()
         assert probe.failures == 0
+
+
+def test_who_is_ready_and_never_answered_hangs(probe: Probe, server: socket.socket, alive: Path) -> None:
+    probe.ask()
+    alive.touch()
+    for count in (1, 2, 3):
+        probe.ask()
+        assert probe.failures == count
+    answered(probe, server)
+    take_in_all(server)
+    probe.ask()
+    assert probe.failures == 0
+
+
+def test_who_is_ready_and_hangs_before_a_crowd(probe: Probe, server: socket.socket, alive: Path) -> None:
+    crowd = [socket.socket() for _ in range(9)]
+    for client in crowd:
+        client.setblocking(False)
+        client.connect_ex(("127.0.0.1", server.getsockname()[1]))
+    alive.touch()
+    for _ in range(4):
+        probe.ask()
+    assert probe.failures == 3
+    for client in crowd:
+        client.close()
+
+
+def test_who_is_ready_and_listens_elsewhere_is_not_asked_there(alive: Path) -> None:
+    alive.touch()
+    probe = Probe(1, alive)
+    for _ in range(5):
+        probe.ask()
+    assert probe.failures == 0
 
 
 def test_who_is_stopped_for_two_looks_stands_still() -> None:
