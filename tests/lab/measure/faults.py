@@ -103,9 +103,7 @@ FAULTS = (
     Fault("kill -9 cranectld", lambda _, __, node: node.kill()),
     Fault("power loss of the active node, lock freed at once", lambda _, __, node: node.power_off_hard()),
     Fault("power loss of the active node, lock freed after 6 s", lose_power_under_lease),
-    Fault(
-        "reboot of the active node, by reboot -ff", lambda _, __, node: node.run("systemctl reboot -ff", check=False)
-    ),
+    Fault("reboot of the active node, by reboot -ff", by_hand("systemctl reboot -ff")),
     Fault("link of the active node cut", lambda _, __, node: node.link(False)),
     Fault("systemctl stop keepalived (pcs cluster stop)", lambda peer, _, node: peer.stop(node)),
     Fault("kill -9 keepalived (pacemakerd)", lambda peer, _, node: peer.kill(node), watch=6),
